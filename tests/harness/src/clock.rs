@@ -1,0 +1,21 @@
+//! The harness's only look at the clock and at chance.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use uuid::Uuid;
+
+/// Seconds since 1970.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// Thirty-two hexadecimal digits that nobody can guess.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the harness's one source of chance"
+)]
+pub(crate) fn random_hex() -> String {
+    Uuid::new_v4().simple().to_string()
+}

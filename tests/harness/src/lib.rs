@@ -1,0 +1,22 @@
+//! What e2e, chaos, bench and the demo share: a private PostgreSQL, real processes, a proxy that
+//! holds messages, and callers' tokens. It knows nothing of the product's code.
+
+mod clock;
+mod eventually;
+mod guard;
+
+pub mod cluster;
+mod database;
+mod template;
+
+mod process;
+pub mod proxy;
+mod token;
+
+pub use cluster::{Cluster, Mode};
+pub use database::Database;
+pub use eventually::eventually;
+pub use process::{Process, built_program, free_port};
+pub use proxy::{Held, Hold, Protocol, Proxy, Side, Step};
+pub use template::template;
+pub use token::Tokens;

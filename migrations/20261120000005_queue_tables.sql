@@ -1,0 +1,73 @@
+-- workers: a process that runs jobs; its row is the lease of everything it holds.
+-- Written by the worker's renewer; deleted by the worker at its end or by another at takeover.
+-- alive_until is not indexed, so that a beat is a HOT update.
+create table workers (
+  id uuid primary key,
+  name text not null,
+  started_at timestamptz not null,
+  alive_until timestamptz not null,
+  lease_ms integer not null check (lease_ms > 0)
+) with (fillfactor = 50);
+grant select, insert, update, delete on workers to casehug_worker;
+
+create sequence fence_seq;
+grant usage on sequence fence_seq to casehug_worker;
+
+-- lanes: the queue of one key; its jobs run one at a time, in order of seq.
+-- Written by enqueue, lease, finish and takeover, each under the row's lock; deleted when idle for a day.
+-- A lane is idle (ready_at and worker null), ready (ready_at set) or held (worker, fence and running_job set), never two of them.
+-- Every seq up to gone_through has left the lane: reading its head starts there and so steps over no dead rows.
+create table lanes (
+  key text primary key,
+  firm_id uuid not null,
+  connection_id uuid not null,
+  ready_at timestamptz,
+  worker uuid,
+  fence bigint not null default 0,
+  running_job uuid,
+  tail bigint not null default 0,
+  gone_through bigint not null default 0,
+  changed_at timestamptz not null default clock_timestamp(),
+  check (ready_at is null or worker is null),
+  check ((worker is null) = (running_job is null))
+) with (fillfactor = 60);
+create index lanes_ready on lanes (connection_id, ready_at) where ready_at is not null;
+create index lanes_held on lanes (worker) where worker is not null;
+select guard_by_firm('lanes');
+
+-- jobs: one unit of work. Inserted by enqueue; deleted by finish when done or skipped; a failed one stays until its retention ends.
+-- 'running' is not a state here: it is the running_job of its lane.
+create table jobs (
+  id uuid primary key,
+  firm_id uuid not null,
+  connection_id uuid not null,
+  lane text not null,
+  seq bigint not null,
+  kind text not null check (kind in ('sync_matter', 'sync_document', 'pull_matters', 'process_webhook', 'probe', 'sweep_links')),
+  state text not null default 'queued' check (state in ('queued', 'failed')),
+  priority smallint not null default 1 check (priority between 0 and 2),
+  matter_id uuid,
+  upload_id uuid,
+  explicit boolean not null default false,
+  run_id uuid not null,
+  dedupe_key text,
+  event_ids text[] not null default '{}',
+  run_at timestamptz not null,
+  waiting_for text check (waiting_for in ('retry', 'limited', 'paused', 'provider', 'contact', 'doubt', 'shutdown', 'needs_reconnect')),
+  attempts integer not null default 0,
+  executions integer not null default 0,
+  limited integer not null default 0,
+  lost_attempts integer not null default 0,
+  cancelled_at timestamptz,
+  started_at timestamptz,
+  created_at timestamptz not null,
+  code text,
+  error_message text,
+  failed_at timestamptz,
+  foreign key (firm_id, connection_id) references firm_integrations (firm_id, id)
+) with (fillfactor = 80);
+create unique index jobs_lane on jobs (lane, seq) where state = 'queued';
+create index jobs_twin on jobs (lane, dedupe_key) where state = 'queued' and dedupe_key is not null;
+create index jobs_failed_lane on jobs (lane) where state = 'failed';
+create index jobs_failed on jobs (firm_id, failed_at desc, id) where state = 'failed';
+select guard_by_firm('jobs');

@@ -1,0 +1,109 @@
+-- integration_sync_logs: what happened, for people. One row a job of the three published actions, under the job's id, from its start.
+-- Written by enqueue and finish; goes after its retention time. The columns down to details are published; the rest is ours.
+create table integration_sync_logs (
+  id uuid primary key,
+  firm_id uuid not null,
+  integration_id uuid not null,
+  matter_id uuid,
+  upload_id uuid,
+  action text not null check (action in ('sync_matter', 'sync_document', 'pull_matters')),
+  status text not null default 'pending' check (status in ('pending', 'success', 'failed', 'skipped')),
+  external_id text,
+  error_message text,
+  details jsonb not null default '{}',
+
+  run_id uuid not null,
+  code text,
+  attempts integer not null default 0,
+  created_at timestamptz not null,
+  finished_at timestamptz,
+  check ((status = 'pending') = (finished_at is null)),
+  foreign key (firm_id, integration_id) references firm_integrations (firm_id, id)
+) with (fillfactor = 80);
+create index integration_sync_logs_firm on integration_sync_logs (firm_id, created_at desc, id desc);
+create index integration_sync_logs_matter on integration_sync_logs (firm_id, matter_id, created_at desc, id desc);
+create index integration_sync_logs_run on integration_sync_logs (run_id);
+create index integration_sync_logs_finished on integration_sync_logs (integration_id, finished_at desc) where finished_at is not null;
+select guard_by_firm('integration_sync_logs');
+
+-- activity: operations that are none of the three published actions: probes, webhooks, token trouble, administrative acts.
+-- Written by enqueue, finish and workers; goes after its retention time.
+create table activity (
+  id uuid primary key,
+  firm_id uuid not null,
+  connection_id uuid,
+  kind text not null,
+  status text not null default 'pending' check (status in ('pending', 'success', 'failed', 'skipped')),
+  run_id uuid,
+  code text,
+  error_message text,
+  details jsonb not null default '{}',
+  attempts integer not null default 0,
+  created_at timestamptz not null,
+  finished_at timestamptz
+) with (fillfactor = 80);
+create index activity_firm on activity (firm_id, created_at desc, id desc);
+create index activity_run on activity (run_id);
+select guard_by_firm('activity');
+
+-- attempts: one execution of a job, with the calls it made (method, path template, status, ms, request id; no bodies).
+-- Written by finish and takeover; goes after its retention time.
+create table attempts (
+  job_id uuid not null,
+  number integer not null,
+  firm_id uuid not null,
+  started_at timestamptz not null,
+  duration_ms integer not null,
+  outcome text not null,
+  code text,
+  calls jsonb not null default '[]',
+  primary key (job_id, number)
+);
+create index attempts_started on attempts (started_at);
+select guard_by_firm('attempts');
+
+-- links: our record and the provider's record that stands for it, kept per account; also the write-ahead intent of its creation.
+-- claimed: a lane holds the key while it searches; nothing was sent. creating: the bytes of a POST may have left until send_until.
+-- accepted: it exists at the provider, not yet visible (a document without its bytes). linked: it stands.
+-- Written by workers only; a superseded row is history and stays.
+create table links (
+  id uuid primary key,
+  firm_id uuid not null references firms (id),
+  platform text not null check (platform in ('clio', 'lawmatics', 'smokeball', 'mycase')),
+  region text not null,
+  account_id text not null,
+  kind text not null check (kind in ('contact', 'matter', 'document')),
+  effect_key text not null,
+  state text not null check (state in ('claimed', 'creating', 'accepted', 'linked')),
+  record_id uuid not null,
+  parent_id uuid,
+  external_id text,
+  version text,
+  sha256 text,
+  holder_lane text,
+  holder_fence bigint,
+  send_until timestamptz,
+  looked_at timestamptz,
+  transferred_at timestamptz,
+  doubted_at timestamptz,
+  swept smallint not null default 0,
+  last_seen_status text,
+  created_at timestamptz not null,
+  linked_at timestamptz,
+  superseded_at timestamptz,
+  constraint links_firm_key unique (firm_id, id),
+  foreign key (firm_id, parent_id) references links (firm_id, id),
+  check (state not in ('accepted', 'linked') or external_id is not null),
+  check (state <> 'creating' or send_until is not null)
+) with (fillfactor = 80);
+create unique index links_effect_key on links (firm_id, platform, region, account_id, kind, effect_key) where superseded_at is null;
+create index links_bytes on links (parent_id, sha256) where superseded_at is null and sha256 is not null;
+create index links_doubted on links (doubted_at) where doubted_at is not null and swept < 2;
+select guard_by_firm('links');
+
+-- schedules: when a maintenance task last ran, so that it runs once across all workers. Written by the worker that runs it.
+create table schedules (
+  name text primary key,
+  ran_at timestamptz not null
+);
+grant select, insert, update on schedules to casehug_worker;

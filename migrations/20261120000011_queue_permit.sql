@@ -1,0 +1,108 @@
+-- The permit: one statement before every call to a provider. It is the one place for five questions: does the fence hold,
+-- is the connection's epoch the same, was the job cancelled, is anything paused, is there budget.
+-- It answers 'go' (after wait_ms, the budget is reserved for then), 'at' (not before wait_ms, nothing reserved) or 'stop' (reason).
+--
+-- A bucket is a sliding log: the send times of its last calls. The row is locked first and read in the next statement,
+-- so that no two workers count the same calls. The window is lengthened for the jitter between our clock and the provider's counting.
+
+create type permit_answer as (verdict text, wait_ms integer, reason text, budget integer, used integer);
+
+-- What forbids the call whatever the budget; null when nothing does.
+create function permit_refusal(p_worker uuid, p_lane text, p_fence bigint, p_job uuid, p_connection uuid, p_epoch bigint) returns text
+language plpgsql volatile as $$
+declare
+  v_connection firm_integrations%rowtype;
+begin
+  perform 1 from lanes l join workers w on w.id = l.worker
+  where l.key = p_lane and l.fence = p_fence and l.worker = p_worker and w.alive_until > app_now();
+  if not found then
+    return 'lease_lost';
+  end if;
+  select * into v_connection from firm_integrations c where c.id = p_connection;
+  if v_connection.disconnected_at is not null or not v_connection.is_active or v_connection.epoch <> p_epoch then
+    return 'connection_changed';
+  end if;
+  if exists (select 1 from jobs j where j.id = p_job and j.cancelled_at is not null) then
+    return 'cancelled';
+  end if;
+  if queue_is_paused(p_connection, v_connection.platform) then
+    return 'paused';
+  end if;
+  return null;
+end $$;
+
+-- Takes one call from a bucket, or says when there will be one. A bucket without a row counts as used up for one window:
+-- its calls of the last window are unknown.
+create function bucket_take(p_bucket text, p_firm uuid, p_budget integer, p_window_ms integer, p_jitter_ms integer, p_patience_ms integer)
+returns permit_answer language plpgsql volatile as $$
+declare
+  v_now timestamptz;
+  v_bucket buckets%rowtype;
+  v_span interval := (p_window_ms + p_jitter_ms) * interval '1 ms';
+  v_sent timestamptz[];
+  v_at timestamptz;
+  v_wait integer;
+begin
+  insert into buckets as b (key, firm_id, budget, configured, window_ms, paused_until, used_at)
+  values (p_bucket, p_firm, p_budget, p_budget, p_window_ms, app_now() + v_span, app_now())
+  on conflict (key) do update set used_at = app_now();
+  select * into v_bucket from buckets b where b.key = p_bucket;
+  v_now := app_now();
+  select coalesce(array_agg(s order by s), '{}') into v_sent from unnest(v_bucket.sent) s where s > v_now - v_span;
+  v_at := greatest(v_now, v_bucket.paused_until);
+  if cardinality(v_sent) >= v_bucket.budget then
+    v_at := greatest(v_at, v_sent[cardinality(v_sent) - v_bucket.budget + 1] + v_span);
+  end if;
+  v_wait := ceil(extract(epoch from v_at - v_now) * 1000)::integer;
+  if v_wait > p_patience_ms then
+    return ('at', v_wait, 'limited', v_bucket.budget, cardinality(v_sent))::permit_answer;
+  end if;
+  update buckets b set sent = v_sent || v_at, window_ms = p_window_ms where b.key = p_bucket;
+  return ('go', v_wait, null, v_bucket.budget, cardinality(v_sent) + 1)::permit_answer;
+end $$;
+
+-- p_bucket null: no budget is asked for. p_link not null: the call creates something; on 'go' its link becomes 'creating',
+-- with send_until as the database time by which the bytes have left or never will.
+create function queue_permit(
+  p_worker uuid, p_lane text, p_fence bigint, p_job uuid, p_connection uuid, p_epoch bigint,
+  p_bucket text, p_firm uuid, p_budget integer, p_window_ms integer, p_jitter_ms integer, p_patience_ms integer,
+  p_link uuid, p_send_ms integer) returns permit_answer language plpgsql volatile as $$
+declare
+  v_answer permit_answer := ('go', 0, null, 0, 0)::permit_answer;
+  v_reason text;
+begin
+  if p_bucket is not null then
+    perform 1 from buckets b where b.key = p_bucket for update;
+  end if;
+  v_reason := permit_refusal(p_worker, p_lane, p_fence, p_job, p_connection, p_epoch);
+  if v_reason is not null then
+    return ('stop', 0, v_reason, 0, 0)::permit_answer;
+  end if;
+  if p_bucket is not null then
+    v_answer := bucket_take(p_bucket, p_firm, p_budget, p_window_ms, p_jitter_ms, p_patience_ms);
+  end if;
+  if v_answer.verdict = 'go' and p_link is not null then
+    update links k set state = 'creating', send_until = app_now() + (v_answer.wait_ms + p_send_ms) * interval '1 ms'
+    where k.id = p_link and k.holder_lane = p_lane and k.holder_fence = p_fence and k.state = 'claimed' and k.superseded_at is null;
+    if not found then
+      return ('stop', 0, 'lease_lost', 0, 0)::permit_answer;
+    end if;
+  end if;
+  return v_answer;
+end $$;
+
+-- Pauses a bucket for every worker at once (429, or a window that is used up); a later pause wins.
+create function bucket_pause(p_bucket text, p_ms bigint) returns void language sql volatile as $$
+  update buckets b set paused_until = greatest(b.paused_until, app_now() + p_ms * interval '1 ms') where b.key = p_bucket;
+$$;
+
+-- What the provider says of its own limit corrects ours: downwards at once, upwards by a tenth a minute and never above what was configured
+-- or said, whichever is higher.
+create function bucket_correct(p_bucket text, p_said integer) returns void language sql volatile as $$
+  update buckets b set
+    budget = case when p_said <= b.budget then p_said
+                  when b.raised_at is null or b.raised_at < app_now() - interval '1 minute' then least(p_said, b.budget + greatest(1, b.budget / 10))
+                  else b.budget end,
+    raised_at = case when p_said > b.budget and (b.raised_at is null or b.raised_at < app_now() - interval '1 minute') then app_now() else b.raised_at end
+  where b.key = p_bucket and b.budget <> p_said;
+$$;

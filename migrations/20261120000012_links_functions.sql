@@ -1,0 +1,74 @@
+-- The exactly-once ledger's two steps that must lock before they read.
+
+create type link_claim as (verdict text, link_id uuid, external_id text, state text, wait_ms integer, looked_ago_ms bigint, transferred boolean, version text);
+
+-- True while the lane and fence that hold a link are at work: a worker that is alive runs that lane under that very fence.
+create function link_holder_is_live(p_lane text, p_fence bigint) returns boolean language sql volatile as $$
+  select exists (select 1 from lanes l join workers w on w.id = l.worker
+    where l.key = p_lane and l.fence = p_fence and w.alive_until > app_now());
+$$;
+
+-- Claims the right to create one record. Verdicts:
+--   'mine'   the caller holds the key and nothing was sent (looked_ago_ms: when a search last found nothing)
+--   'have'   the record exists (state linked or accepted)
+--   'busy'   another lane is at it: come back in wait_ms
+--   'settle' somebody died in the middle: it may still appear, come back in wait_ms
+--   'look'   it has settled: look for it; then adopt it, or claim again with link_found_nothing
+--   'lost'   the caller's own fence is stale
+create function link_claim(
+  p_firm uuid, p_platform text, p_region text, p_account text, p_kind text, p_effect_key text, p_record uuid, p_parent uuid, p_sha256 text,
+  p_lane text, p_fence bigint, p_settle_ms integer) returns link_claim language plpgsql volatile as $$
+declare
+  v_link links%rowtype;
+  v_now timestamptz;
+begin
+  insert into links as k (id, firm_id, platform, region, account_id, kind, effect_key, state, record_id, parent_id, sha256, holder_lane, holder_fence, created_at)
+  values (gen_random_uuid(), p_firm, p_platform, p_region, p_account, p_kind, p_effect_key, 'claimed', p_record, p_parent, p_sha256, p_lane, p_fence, app_now())
+  on conflict (firm_id, platform, region, account_id, kind, effect_key) where superseded_at is null do update set swept = k.swept;
+  select * into v_link from links k
+  where k.firm_id = p_firm and k.platform = p_platform and k.region = p_region and k.account_id = p_account and k.kind = p_kind
+    and k.effect_key = p_effect_key and k.superseded_at is null;
+  v_now := app_now();
+  if not link_holder_is_live(p_lane, p_fence) then
+    return ('lost', null, null, null, 0, null, false, null)::link_claim;
+  end if;
+  if v_link.state in ('linked', 'accepted') then
+    if v_link.state = 'accepted' then
+      if (v_link.holder_lane, v_link.holder_fence) is distinct from (p_lane, p_fence) and link_holder_is_live(v_link.holder_lane, v_link.holder_fence) then
+        return ('busy', v_link.id, null, v_link.state, 500, null, false, null)::link_claim;
+      end if;
+      update links k set holder_lane = p_lane, holder_fence = p_fence where k.id = v_link.id;
+    end if;
+    return ('have', v_link.id, v_link.external_id, v_link.state, 0, null, v_link.transferred_at is not null, v_link.version)::link_claim;
+  end if;
+  if (v_link.holder_lane, v_link.holder_fence) is distinct from (p_lane, p_fence) and link_holder_is_live(v_link.holder_lane, v_link.holder_fence) then
+    return ('busy', v_link.id, null, v_link.state, 500, null, false, null)::link_claim;
+  end if;
+  if v_link.state = 'creating' then
+    update links k set doubted_at = coalesce(k.doubted_at, v_now) where k.id = v_link.id;
+    if v_now < v_link.send_until + p_settle_ms * interval '1 ms' then
+      return ('settle', v_link.id, null, v_link.state,
+        ceil(extract(epoch from v_link.send_until + p_settle_ms * interval '1 ms' - v_now) * 1000)::integer, null, false, null)::link_claim;
+    end if;
+    update links k set holder_lane = p_lane, holder_fence = p_fence where k.id = v_link.id;
+    return ('look', v_link.id, null, v_link.state, 0, (extract(epoch from v_now - v_link.created_at) * 1000)::bigint, false, null)::link_claim;
+  end if;
+  update links k set holder_lane = p_lane, holder_fence = p_fence, parent_id = p_parent, sha256 = p_sha256 where k.id = v_link.id;
+  return ('mine', v_link.id, null, 'claimed', 0, (extract(epoch from v_now - v_link.looked_at) * 1000)::bigint, false, null)::link_claim;
+end $$;
+
+-- Writes the end of a creation, or the record that a look found. False when the caller's fence no longer holds the link.
+create function link_settle(p_link uuid, p_lane text, p_fence bigint, p_state text, p_external_id text, p_version text) returns boolean language plpgsql volatile as $$
+begin
+  update links k set state = p_state, external_id = p_external_id, version = coalesce(p_version, k.version), linked_at = case when p_state = 'linked' then app_now() end
+  where k.id = p_link and k.holder_lane = p_lane and k.holder_fence = p_fence and k.superseded_at is null;
+  return found;
+end $$;
+
+-- A search found nothing, or the provider answered that it refused: nothing of ours is there. The key stays claimed by the caller.
+create function link_found_nothing(p_link uuid, p_lane text, p_fence bigint) returns boolean language plpgsql volatile as $$
+begin
+  update links k set state = 'claimed', send_until = null, looked_at = app_now()
+  where k.id = p_link and k.holder_lane = p_lane and k.holder_fence = p_fence and k.state in ('claimed', 'creating') and k.superseded_at is null;
+  return found;
+end $$;

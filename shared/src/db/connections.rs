@@ -1,0 +1,371 @@
+//! `firm_integrations`: connections, their tokens (sealed) and their refresh.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::db::corrupt;
+use crate::domain::{
+    ConnectionId, FirmId, Platform, Region,
+    connection::{Connection, ConnectionState, Identity},
+};
+
+struct Row {
+    id: ConnectionId,
+    firm_id: FirmId,
+    platform: String,
+    region: String,
+    account_id: String,
+    account_label: String,
+    account_user: Value,
+    settings: Value,
+    is_active: bool,
+    needs_reconnect_reason: Option<String>,
+    epoch: i64,
+    last_sync_at: Option<DateTime<Utc>>,
+    sync_status: String,
+    disconnected: bool,
+}
+
+impl TryFrom<Row> for Connection {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
+        let state = match (
+            row.disconnected || !row.is_active,
+            row.needs_reconnect_reason,
+        ) {
+            (true, _) => ConnectionState::Disconnected,
+            (false, Some(reason)) => ConnectionState::NeedsReconnect { reason },
+            (false, None) => ConnectionState::Active,
+        };
+        Ok(Self {
+            id: row.id,
+            firm_id: row.firm_id,
+            platform: parse_platform(&row.platform)?,
+            region: row
+                .region
+                .parse()
+                .map_err(|_| corrupt("firm_integrations.region"))?,
+            account_id: row.account_id,
+            account_label: row.account_label,
+            account_user: row.account_user,
+            settings: serde_json::from_value(row.settings)
+                .map_err(|_| corrupt("firm_integrations.settings"))?,
+            state,
+            epoch: row.epoch,
+            last_sync_at: row.last_sync_at,
+            sync_status: row.sync_status,
+        })
+    }
+}
+
+fn parse_platform(text: &str) -> Result<Platform, sqlx::Error> {
+    text.parse()
+        .map_err(|_| corrupt("firm_integrations.platform"))
+}
+
+/// The firm's connection to a platform, unless it was disconnected.
+pub async fn find_by_platform(
+    db: &mut PgConnection,
+    firm: FirmId,
+    platform: Platform,
+) -> Result<Option<Connection>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select id as "id: ConnectionId", firm_id as "firm_id: FirmId", platform, region, account_id, account_label, account_user,
+             settings, is_active, needs_reconnect_reason, epoch, last_sync_at, sync_status, disconnected_at is not null as "disconnected!"
+           from firm_integrations where firm_id = $1 and platform = $2 and disconnected_at is null"#,
+        firm.0,
+        platform.as_str(),
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(Connection::try_from).transpose()
+}
+
+/// One connection of a firm, whatever its state.
+pub async fn find(
+    db: &mut PgConnection,
+    firm: FirmId,
+    id: ConnectionId,
+) -> Result<Option<Connection>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select id as "id: ConnectionId", firm_id as "firm_id: FirmId", platform, region, account_id, account_label, account_user,
+             settings, is_active, needs_reconnect_reason, epoch, last_sync_at, sync_status, disconnected_at is not null as "disconnected!"
+           from firm_integrations where firm_id = $1 and id = $2"#,
+        firm.0,
+        id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(Connection::try_from).transpose()
+}
+
+/// The connections of several firms that are not disconnected, for the relay.
+pub async fn list_of_firms(
+    db: &mut PgConnection,
+    firms: &[uuid::Uuid],
+) -> Result<Vec<Connection>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select id as "id: ConnectionId", firm_id as "firm_id: FirmId", platform, region, account_id, account_label, account_user,
+             settings, is_active, needs_reconnect_reason, epoch, last_sync_at, sync_status, disconnected_at is not null as "disconnected!"
+           from firm_integrations where firm_id = any($1) and disconnected_at is null and is_active order by id"#,
+        firms,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Connection::try_from).collect()
+}
+
+/// Access and refresh token as they lie in their row.
+#[derive(Debug, Clone)]
+pub struct SealedTokens {
+    pub access: String,
+    pub refresh: Option<String>,
+    pub version: i64,
+    /// Until the access token ends; nothing when it never does.
+    pub expires_in: Option<Duration>,
+}
+
+/// The sealed tokens of a connection; nothing when it has none any more.
+pub async fn find_tokens(
+    db: &mut PgConnection,
+    id: ConnectionId,
+) -> Result<Option<SealedTokens>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select access_token, refresh_token, token_version,
+             (extract(epoch from token_expires_at - app_now()) * 1000)::bigint as expires_in_ms
+           from firm_integrations where id = $1"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.and_then(|row| {
+        Some(SealedTokens {
+            access: row.access_token?,
+            refresh: row.refresh_token,
+            version: row.token_version,
+            expires_in: row
+                .expires_in_ms
+                .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
+        })
+    }))
+}
+
+/// What a platform granted, sealed.
+#[derive(Debug)]
+pub struct Grant<'a> {
+    pub access: &'a str,
+    pub refresh: Option<&'a str>,
+    pub expires_in: Option<Duration>,
+}
+
+/// Writes a fresh authorisation: a new row, or the firm's present one with a new epoch. Links are not touched:
+/// they belong to the account.
+pub async fn upsert(
+    db: &mut PgConnection,
+    id: ConnectionId,
+    firm: FirmId,
+    platform: Platform,
+    region: Region,
+    identity: &Identity,
+    grant: &Grant<'_>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"insert into firm_integrations as c (id, firm_id, platform, region, account_id, account_label, account_user,
+             access_token, refresh_token, token_expires_at, connected_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, app_now() + $10::bigint * interval '1 ms', app_now())
+           on conflict (id) do update set region = excluded.region, account_id = excluded.account_id,
+             account_label = excluded.account_label, account_user = excluded.account_user, access_token = excluded.access_token,
+             refresh_token = excluded.refresh_token, token_expires_at = excluded.token_expires_at, connected_at = excluded.connected_at,
+             token_version = c.token_version + 1, epoch = c.epoch + 1, is_active = true, refreshing_until = null,
+             needs_reconnect_reason = null, sync_status = 'idle'"#,
+        id.0,
+        firm.0,
+        platform.as_str(),
+        region.as_str(),
+        identity.account_id,
+        identity.account_label,
+        identity.user,
+        grant.access,
+        grant.refresh,
+        millis(grant.expires_in),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Takes the right to refresh this version of the tokens, for as long as the call may take. False: somebody else is at it,
+/// or has already been.
+pub async fn begin_refresh(
+    db: &mut PgConnection,
+    id: ConnectionId,
+    version: i64,
+    at_most: Duration,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        r#"update firm_integrations set refreshing_until = app_now() + $3::bigint * interval '1 ms'
+           where id = $1 and token_version = $2 and (refreshing_until is null or refreshing_until < app_now())"#,
+        id.0,
+        version,
+        millis(Some(at_most)),
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Stores refreshed tokens (compare and set); the old refresh token stays when none came.
+pub async fn set_tokens(
+    db: &mut PgConnection,
+    id: ConnectionId,
+    version: i64,
+    grant: &Grant<'_>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        r#"update firm_integrations set access_token = $3, refresh_token = coalesce($4, refresh_token),
+             token_expires_at = app_now() + $5::bigint * interval '1 ms', token_version = token_version + 1, refreshing_until = null
+           where id = $1 and token_version = $2"#,
+        id.0,
+        version,
+        grant.access,
+        grant.refresh,
+        millis(grant.expires_in),
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives the right to refresh back after a call that failed.
+pub async fn end_refresh(
+    db: &mut PgConnection,
+    id: ConnectionId,
+    version: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update firm_integrations set refreshing_until = null where id = $1 and token_version = $2",
+        id.0,
+        version
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Parks a connection whose authorisation is gone: its lanes are not visited until it is reconnected.
+pub async fn park(
+    db: &mut PgConnection,
+    firm: FirmId,
+    id: ConnectionId,
+    epoch: i64,
+    reason: &str,
+) -> Result<(), sqlx::Error> {
+    let parked = sqlx::query!(
+        r#"update firm_integrations set needs_reconnect_reason = $3, sync_status = 'error'
+           where id = $1 and epoch = $2 and needs_reconnect_reason is null"#,
+        id.0,
+        epoch,
+        reason,
+    )
+    .execute(&mut *db)
+    .await?;
+    if parked.rows_affected() == 1 {
+        sqlx::query!(
+            r#"insert into pauses (scope, reason, firm_id, until, author, note, created_at)
+               values ('connection:' || $1::uuid, 'needs_reconnect', $2, 'infinity', 'worker', $3, app_now())
+               on conflict (scope, reason) do nothing"#,
+            id.0,
+            firm.0,
+            reason,
+        )
+        .execute(db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Pauses a connection for a while (a provider's `Retry-After`, a used-up window); a later pause wins.
+pub async fn pause(
+    db: &mut PgConnection,
+    firm: FirmId,
+    id: ConnectionId,
+    wait: Duration,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"insert into pauses as p (scope, reason, firm_id, until, author, created_at)
+           values ('connection:' || $1::uuid, 'retry_after', $2, app_now() + $3::bigint * interval '1 ms', 'worker', app_now())
+           on conflict (scope, reason) do update set until = greatest(p.until, excluded.until)"#,
+        id.0,
+        firm.0,
+        millis(Some(wait)),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Lifts the pause of a lost authorisation.
+pub async fn unpark(db: &mut PgConnection, id: ConnectionId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from pauses where scope = 'connection:' || $1::uuid and reason = 'needs_reconnect'",
+        id.0
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Deletes pauses that have ended.
+pub async fn delete_ended_pauses(db: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!("delete from pauses where until < app_now()")
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+/// Makes `sync_status` true: `error` without authorisation or after a failure, `syncing` while a lane is held or due, else `idle`.
+/// Looks only at connections where something went on lately.
+pub async fn set_sync_statuses(db: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        r#"with recent as (
+             select c.id from firm_integrations c where c.last_outcome_at > app_now() - interval '10 seconds'
+             union select l.connection_id from lanes l where l.worker is not null
+             union select c.id from firm_integrations c where c.sync_status = 'syncing'),
+           told as (
+             select c.id, case
+               when c.needs_reconnect_reason is not null then 'error'
+               when exists (select 1 from lanes l where l.connection_id = c.id and l.ready_at <= app_now())
+                 or exists (select 1 from lanes l where l.worker is not null and l.connection_id = c.id) then 'syncing'
+               when c.last_outcome = 'failed' then 'error'
+               else 'idle' end as sync_status
+             from firm_integrations c join recent r on r.id = c.id),
+           changed as (
+             select c.id, t.sync_status from firm_integrations c join told t on t.id = c.id
+             where c.sync_status <> t.sync_status order by c.id for no key update of c)
+           update firm_integrations c set sync_status = x.sync_status from changed x where c.id = x.id"#
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Key ids that some stored token was sealed with.
+pub async fn list_key_ids(db: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select distinct split_part(t, '.', 2) as "key!" from firm_integrations c,
+           lateral unnest(array[c.access_token, c.refresh_token, c.webhook_secret]) t where t like 'v1.%'"#
+    )
+    .fetch_all(db)
+    .await
+}
+
+fn millis(duration: Option<Duration>) -> Option<i64> {
+    duration.map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,315 @@
+//! `links`: the exactly-once ledger. The steps that lock before they read are functions of the schema.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+
+use crate::db::corrupt;
+use crate::domain::{
+    ExternalId, LinkId,
+    job::LeasedJob,
+    link::{Account, Claim, Effect, Existing, LinkKind, Settled},
+};
+
+/// Claims the right to create one record, or says what stands in the way.
+pub async fn claim(
+    db: &mut PgConnection,
+    account: &Account,
+    effect: &Effect,
+    job: &LeasedJob,
+    settle: Duration,
+) -> Result<Claim, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select verdict as "verdict!", link_id, external_id, state, wait_ms as "wait_ms!", looked_ago_ms,
+             transferred as "transferred!", version
+           from link_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"#,
+        account.firm_id.0,
+        account.platform.as_str(),
+        account.region.as_str(),
+        account.id,
+        effect.kind.as_str(),
+        effect.key,
+        effect.record_id,
+        effect.parent.map(|id| id.0),
+        effect.sha256,
+        job.lane,
+        job.fence,
+        i32::try_from(settle.as_millis()).unwrap_or(i32::MAX),
+    )
+    .fetch_one(db)
+    .await?;
+    let link = || {
+        row.link_id
+            .map(LinkId)
+            .ok_or_else(|| corrupt("link_claim.link_id"))
+    };
+    let wait = Duration::from_millis(u64::try_from(row.wait_ms).unwrap_or(0));
+    let ago = row
+        .looked_ago_ms
+        .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+    Ok(match row.verdict.as_str() {
+        "mine" => Claim::Mine {
+            link: link()?,
+            looked_ago: ago,
+        },
+        "have" => Claim::Have(Existing {
+            link: link()?,
+            external_id: ExternalId(
+                row.external_id
+                    .ok_or_else(|| corrupt("links.external_id"))?,
+            ),
+            complete: row.state.as_deref() == Some("linked"),
+            transferred: row.transferred,
+            version: row.version,
+        }),
+        "busy" => Claim::Wait {
+            wait,
+            in_doubt: false,
+        },
+        "settle" => Claim::Wait {
+            wait,
+            in_doubt: true,
+        },
+        "look" => Claim::Look {
+            link: link()?,
+            age: ago.unwrap_or_default(),
+        },
+        "lost" => Claim::Lost,
+        _ => return Err(corrupt("link_claim.verdict")),
+    })
+}
+
+/// Writes the end of a creation, or a record that was found. False: the caller's lease does not hold the link any more.
+pub async fn settle(
+    db: &mut PgConnection,
+    link: LinkId,
+    job: &LeasedJob,
+    settled: Settled<'_>,
+) -> Result<bool, sqlx::Error> {
+    let (state, external_id, version) = match settled {
+        Settled::Linked(id) => ("linked", id, None),
+        Settled::Accepted { id, version } => ("accepted", id, version),
+    };
+    sqlx::query_scalar!(
+        r#"select link_settle($1, $2, $3, $4, $5, $6) as "held!""#,
+        link.0,
+        job.lane,
+        job.fence,
+        state,
+        external_id.0,
+        version,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Nothing of ours is at the provider: a search said so, or the provider refused. The key stays claimed by the caller.
+pub async fn found_nothing(
+    db: &mut PgConnection,
+    link: LinkId,
+    job: &LeasedJob,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select link_found_nothing($1, $2, $3) as "held!""#,
+        link.0,
+        job.lane,
+        job.fence
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Notes that a document's bytes have been transferred, so that a later execution need not send them again.
+pub async fn set_transferred(
+    db: &mut PgConnection,
+    link: LinkId,
+    job: &LeasedJob,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update links set transferred_at = app_now() where id = $1 and holder_lane = $2 and holder_fence = $3",
+        link.0,
+        job.lane,
+        job.fence
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The standing link of one of our records, if it is complete.
+pub async fn find(
+    db: &mut PgConnection,
+    account: &Account,
+    kind: LinkKind,
+    effect_key: &str,
+) -> Result<Option<(LinkId, ExternalId)>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select id, external_id from links
+           where firm_id = $1 and platform = $2 and region = $3 and account_id = $4 and kind = $5 and effect_key = $6
+             and state = 'linked' and superseded_at is null"#,
+        account.firm_id.0,
+        account.platform.as_str(),
+        account.region.as_str(),
+        account.id,
+        kind.as_str(),
+        effect_key,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.and_then(|row| Some((LinkId(row.id), ExternalId(row.external_id?)))))
+}
+
+/// Which of these matters are linked in this account, for the relay: `(firm, platform, region, account, matter)` by position.
+pub async fn are_linked(
+    db: &mut PgConnection,
+    accounts: &[Account],
+    matters: &[uuid::Uuid],
+) -> Result<Vec<bool>, sqlx::Error> {
+    let firms: Vec<_> = accounts.iter().map(|a| a.firm_id.0).collect();
+    let platforms: Vec<_> = accounts
+        .iter()
+        .map(|a| a.platform.as_str().to_owned())
+        .collect();
+    let regions: Vec<_> = accounts
+        .iter()
+        .map(|a| a.region.as_str().to_owned())
+        .collect();
+    let ids: Vec<_> = accounts.iter().map(|a| a.id.clone()).collect();
+    sqlx::query_scalar!(
+        r#"select exists (select 1 from links k where k.firm_id = w.firm_id and k.platform = w.platform and k.region = w.region
+             and k.account_id = w.account_id and k.kind = 'matter' and k.effect_key = w.matter_id::text and k.state = 'linked'
+             and k.superseded_at is null) as "linked!"
+           from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[]) with ordinality
+             w(firm_id, platform, region, account_id, matter_id, o) order by w.o"#,
+        &firms,
+        &platforms,
+        &regions,
+        &ids,
+        matters,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Another document of the same matter with the same bytes, already at the provider.
+pub async fn find_same_bytes(
+    db: &mut PgConnection,
+    matter_link: LinkId,
+    sha256: &str,
+    effect_key: &str,
+) -> Result<Option<(uuid::Uuid, ExternalId)>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select record_id, external_id from links
+           where parent_id = $1 and sha256 = $2 and effect_key <> $3 and state = 'linked' and superseded_at is null
+           order by linked_at limit 1"#,
+        matter_link.0,
+        sha256,
+        effect_key,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.and_then(|row| Some((row.record_id, ExternalId(row.external_id?)))))
+}
+
+/// True when some link of this kind already stands for the provider's record: a look must not adopt it for another record of ours.
+pub async fn is_taken(
+    db: &mut PgConnection,
+    account: &Account,
+    kind: LinkKind,
+    external_id: &ExternalId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select 1 from links where firm_id = $1 and platform = $2 and region = $3 and account_id = $4 and kind = $5
+             and external_id = $6 and superseded_at is null) as "taken!""#,
+        account.firm_id.0,
+        account.platform.as_str(),
+        account.region.as_str(),
+        account.id,
+        kind.as_str(),
+        external_id.0,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Retires a link whose record was deleted at the provider, with its children; all are kept as history.
+pub async fn supersede(db: &mut PgConnection, link: LinkId) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "update links set superseded_at = app_now() where (id = $1 or parent_id = $1) and superseded_at is null",
+        link.0
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// The key of the hashes that stand for e-mail addresses.
+pub async fn hash_key(db: &mut PgConnection) -> Result<uuid::Uuid, sqlx::Error> {
+    sqlx::query_scalar!("select link_hash_key from schema_info")
+        .fetch_one(db)
+        .await
+}
+
+/// A link that was in doubt, for the sweep.
+#[derive(Debug, Clone)]
+pub struct Doubted {
+    pub link: LinkId,
+    pub kind: String,
+    pub record_id: uuid::Uuid,
+    pub external_id: Option<ExternalId>,
+    pub age: Duration,
+}
+
+/// Connections with doubted links whose look is due: ten minutes after the doubt, and a day after it.
+pub async fn list_connections_to_sweep(
+    db: &mut PgConnection,
+) -> Result<Vec<(uuid::Uuid, uuid::Uuid)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select distinct c.firm_id, c.id from links k join firm_integrations c on c.firm_id = k.firm_id and c.platform = k.platform
+             and c.region = k.region and c.account_id = k.account_id and c.is_active and c.disconnected_at is null
+           where k.doubted_at is not null and k.swept < 2
+             and k.doubted_at < app_now() - case k.swept when 0 then interval '10 minutes' else interval '1 day' end"#
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.firm_id, row.id)).collect())
+}
+
+/// Doubted links of an account whose look is due.
+pub async fn list_doubted(
+    db: &mut PgConnection,
+    account: &Account,
+    limit: i64,
+) -> Result<Vec<Doubted>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select id, kind, record_id, external_id, (extract(epoch from app_now() - created_at) * 1000)::bigint as "age_ms!" from links
+           where firm_id = $1 and platform = $2 and region = $3 and account_id = $4 and doubted_at is not null and swept < 2
+             and doubted_at < app_now() - case swept when 0 then interval '10 minutes' else interval '1 day' end
+           order by doubted_at limit $5"#,
+        account.firm_id.0,
+        account.platform.as_str(),
+        account.region.as_str(),
+        account.id,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Doubted {
+            link: LinkId(row.id),
+            kind: row.kind,
+            record_id: row.record_id,
+            external_id: row.external_id.map(ExternalId),
+            age: Duration::from_millis(u64::try_from(row.age_ms).unwrap_or(0)),
+        })
+        .collect())
+}
+
+/// Notes that a doubted link was looked at once more.
+pub async fn set_swept(db: &mut PgConnection, link: LinkId) -> Result<(), sqlx::Error> {
+    sqlx::query!("update links set swept = swept + 1 where id = $1", link.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}

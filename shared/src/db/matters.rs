@@ -1,0 +1,146 @@
+//! CaseHug's own tables, read with an explicit firm in any case.
+
+use sqlx::PgConnection;
+
+use crate::domain::{
+    FirmId, MatterId, UploadId,
+    records::{Client, Matter, Upload},
+};
+
+/// One matter of a firm with its client.
+pub async fn find(
+    db: &mut PgConnection,
+    firm: FirmId,
+    id: MatterId,
+) -> Result<Option<Matter>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select m.title, m.case_number, m.case_type, c.id as client_id, c.first_name, c.last_name, c.email, c.phone
+           from matters m join clients c on c.id = m.client_id and c.firm_id = m.firm_id
+           where m.firm_id = $1 and m.id = $2"#,
+        firm.0,
+        id.0
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Matter {
+        id,
+        firm_id: firm,
+        title: row.title,
+        case_number: row.case_number,
+        case_type: row.case_type,
+        client: Client {
+            id: row.client_id,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            email: row.email,
+            phone: row.phone,
+        },
+    }))
+}
+
+/// True when the matter is the firm's.
+pub async fn exists(
+    db: &mut PgConnection,
+    firm: FirmId,
+    id: MatterId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select 1 from matters where firm_id = $1 and id = $2) as "exists!""#,
+        firm.0,
+        id.0
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// One document of a firm.
+pub async fn find_upload(
+    db: &mut PgConnection,
+    firm: FirmId,
+    id: UploadId,
+) -> Result<Option<Upload>, sqlx::Error> {
+    let row = sqlx::query!(
+        "select matter_id, file_name, content_type, sha256, storage_path, status from uploads where firm_id = $1 and id = $2",
+        firm.0,
+        id.0
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Upload {
+        id,
+        matter_id: MatterId(row.matter_id),
+        file_name: row.file_name,
+        content_type: row.content_type,
+        sha256: row.sha256,
+        storage_path: row.storage_path,
+        approved: row.status == "approved",
+    }))
+}
+
+/// The matter's approved documents that do not yet stand in this account, oldest approval first.
+pub async fn list_unlinked_uploads(
+    db: &mut PgConnection,
+    account: &crate::domain::link::Account,
+    matter: MatterId,
+) -> Result<Vec<UploadId>, sqlx::Error> {
+    let ids = sqlx::query_scalar!(
+        r#"select u.id from uploads u
+           where u.firm_id = $1 and u.matter_id = $2 and u.status = 'approved' and not exists (
+             select 1 from links k where k.firm_id = u.firm_id and k.platform = $3 and k.region = $4 and k.account_id = $5
+               and k.kind = 'document' and k.effect_key = u.id::text and k.state = 'linked' and k.superseded_at is null)
+           order by u.approved_at, u.id"#,
+        account.firm_id.0,
+        matter.0,
+        account.platform.as_str(),
+        account.region.as_str(),
+        account.id,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(ids.into_iter().map(UploadId).collect())
+}
+
+/// Records that events may name, as far as they exist: firms, (matter, firm), (upload, matter, firm).
+#[derive(Debug, Default)]
+pub struct Known {
+    pub firms: std::collections::HashSet<FirmId>,
+    pub matters: std::collections::HashSet<(FirmId, MatterId)>,
+    pub uploads: std::collections::HashSet<(FirmId, MatterId, UploadId)>,
+}
+
+/// Which of these records exist, and whose they are.
+pub async fn list_known(
+    db: &mut PgConnection,
+    firms: &[uuid::Uuid],
+    matters: &[uuid::Uuid],
+    uploads: &[uuid::Uuid],
+) -> Result<Known, sqlx::Error> {
+    let mut known = Known::default();
+    let rows = sqlx::query_scalar!("select id from firms where id = any($1)", firms)
+        .fetch_all(&mut *db)
+        .await?;
+    known.firms.extend(rows.into_iter().map(FirmId));
+    let rows = sqlx::query!(
+        "select id, firm_id from matters where id = any($1) and firm_id = any($2)",
+        matters,
+        firms
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    known.matters.extend(
+        rows.into_iter()
+            .map(|r| (FirmId(r.firm_id), MatterId(r.id))),
+    );
+    let rows = sqlx::query!(
+        "select id, firm_id, matter_id from uploads where id = any($1) and firm_id = any($2)",
+        uploads,
+        firms
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    known.uploads.extend(
+        rows.into_iter()
+            .map(|r| (FirmId(r.firm_id), MatterId(r.matter_id), UploadId(r.id))),
+    );
+    Ok(known)
+}

@@ -1,0 +1,90 @@
+//! The database: one pool, and two kinds of transaction.
+//!
+//! Every pooled connection sits in role `casehug_none`, which may do nothing; a transaction takes up `casehug_firm` (the rows
+//! of one firm) or `casehug_worker` (all rows) for its own length. A forgotten role is refused and not unguarded.
+
+pub mod connections;
+pub mod events;
+pub mod links;
+pub mod matters;
+pub mod oauth_states;
+pub mod provider_cache;
+pub mod schedules;
+pub mod sync_logs;
+
+use std::time::Duration;
+
+use sqlx::{
+    AssertSqlSafe, Executor, PgPool, PgTransaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::domain::FirmId;
+
+/// A caller waits at most this long for a connection of the pool.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A statement of the service is short; one that is not, is stuck.
+const STATEMENT_TIMEOUT_MS: &str = "30000";
+
+/// The pool, and the only way to a transaction.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+}
+
+impl Database {
+    /// A pool that connects when it is first used: a program can start while its database is away.
+    ///
+    /// # Errors
+    /// A malformed address.
+    pub fn lazy(url: &str, max_connections: u32) -> Result<Self, sqlx::Error> {
+        let options: PgConnectOptions = url.parse()?;
+        let options = options
+            .application_name("casehug")
+            .options([("statement_timeout", STATEMENT_TIMEOUT_MS)]);
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .min_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None)
+            .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute("set role casehug_none").await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// A transaction that sees and writes the rows of one firm alone.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn firm(&self, firm: FirmId) -> Result<PgTransaction<'static>, sqlx::Error> {
+        // The id prints as hexadecimal digits and dashes: nothing in it can end the literal.
+        let begin = format!("begin; set local role casehug_firm; set local app.firm_id = '{firm}'");
+        self.pool.begin_with(AssertSqlSafe(begin)).await
+    }
+
+    /// A transaction of the queue's own machinery, and of intake: it sees all firms.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn worker(&self) -> Result<PgTransaction<'static>, sqlx::Error> {
+        self.pool
+            .begin_with("begin; set local role casehug_worker")
+            .await
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A row that does not fit the domain: a table and a column that somebody wrote past us.
+pub(crate) fn corrupt(table_column: &'static str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("{table_column} holds what the domain does not know").into())
+}

@@ -1,0 +1,22 @@
+//! `schedules`: maintenance tasks that run once across all workers.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+
+/// Takes the right to run a task now, when nobody has for `every`.
+pub async fn claim(
+    db: &mut PgConnection,
+    name: &str,
+    every: Duration,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        r#"insert into schedules as s (name, ran_at) values ($1, app_now())
+           on conflict (name) do update set ran_at = excluded.ran_at where s.ran_at <= app_now() - $2::bigint * interval '1 ms'"#,
+        name,
+        i64::try_from(every.as_millis()).unwrap_or(i64::MAX),
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -1,0 +1,138 @@
+//! `integration_sync_logs`: what happened, for people.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::{ConnectionId, FirmId, JobId, MatterId, RunId};
+
+/// One row, with why it waits when it does.
+#[derive(Debug, Clone)]
+pub struct SyncLog {
+    pub id: Uuid,
+    pub firm_id: Uuid,
+    pub integration_id: Uuid,
+    pub matter_id: Option<Uuid>,
+    pub upload_id: Option<Uuid>,
+    pub action: String,
+    pub status: String,
+    pub external_id: Option<String>,
+    pub error_message: Option<String>,
+    pub details: Value,
+    pub run_id: Uuid,
+    pub code: Option<String>,
+    pub attempts: i32,
+    pub created_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub waiting_why: Option<String>,
+    pub waiting_until: Option<DateTime<Utc>>,
+}
+
+/// Which rows, and from where on.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub connection: Option<ConnectionId>,
+    pub matter: Option<MatterId>,
+    pub run: Option<RunId>,
+    /// Rows older than this one.
+    pub before: Option<(DateTime<Utc>, Uuid)>,
+    pub limit: i64,
+}
+
+/// A firm's rows, newest first. A pending row says what its job waits for: behind another job, a pause, its own time.
+pub async fn list(
+    db: &mut PgConnection,
+    firm: FirmId,
+    filter: &Filter,
+) -> Result<Vec<SyncLog>, sqlx::Error> {
+    sqlx::query_as!(
+        SyncLog,
+        r#"select g.id, g.firm_id, g.integration_id, g.matter_id, g.upload_id, g.action, g.status, g.external_id, g.error_message,
+             g.details, g.run_id, g.code, g.attempts, g.created_at, g.finished_at, w.why as "waiting_why?", w.until as "waiting_until?"
+           from integration_sync_logs g
+           left join lateral (
+             select case
+                 when l.running_job = j.id then null
+                 when p.reason is not null then p.reason
+                 when h.id <> j.id then 'behind:' || h.id
+                 else j.waiting_for end as why,
+               case when l.running_job = j.id then null
+                 when p.reason is not null then nullif(p.until, 'infinity')
+                 when h.id <> j.id then null
+                 when j.waiting_for is not null then j.run_at end as until
+             from jobs j join lanes l on l.key = j.lane
+             left join lateral (select q.id from jobs q where q.lane = j.lane and q.state = 'queued' and q.seq > l.gone_through order by q.seq limit 1) h on true
+             left join lateral (select q.reason, q.until from pauses q join firm_integrations c on c.id = j.connection_id
+               where q.scope in ('all', 'platform:' || c.platform, 'connection:' || j.connection_id) and q.until > app_now()
+               order by q.until desc limit 1) p on true
+             where j.id = g.id and j.state = 'queued') w on g.status = 'pending'
+           where g.firm_id = $1
+             and ($2::uuid is null or g.integration_id = $2)
+             and ($3::uuid is null or g.matter_id = $3)
+             and ($4::uuid is null or g.run_id = $4)
+             and ($5::timestamptz is null or (g.created_at, g.id) < ($5, $6))
+           order by g.created_at desc, g.id desc limit $7"#,
+        firm.0,
+        filter.connection.map(|id| id.0),
+        filter.matter.map(|id| id.0),
+        filter.run.map(|id| id.0),
+        filter.before.map(|(at, _)| at),
+        filter.before.map(|(_, id)| id),
+        filter.limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The newest finished row of a connection, whatever its status.
+pub async fn find_last(
+    db: &mut PgConnection,
+    firm: FirmId,
+    connection: ConnectionId,
+) -> Result<Option<(Uuid, String, DateTime<Utc>)>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select id, status, finished_at as "finished_at!" from integration_sync_logs
+           where firm_id = $1 and integration_id = $2 and finished_at is not null order by finished_at desc limit 1"#,
+        firm.0,
+        connection.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| (row.id, row.status, row.finished_at)))
+}
+
+/// How a run stands, seen from the row that a caller was given.
+#[derive(Debug, Clone)]
+pub struct RunResult {
+    pub status: String,
+    pub code: Option<String>,
+    pub error_message: Option<String>,
+    pub resolution: Option<String>,
+    pub external_matter_id: Option<String>,
+    pub documents_uploaded: i64,
+}
+
+/// The result of a run, once none of its rows is pending; nothing before. A row that joined a waiting twin stands for the twin's run.
+pub async fn find_run_result(
+    db: &mut PgConnection,
+    firm: FirmId,
+    log: JobId,
+) -> Result<Option<RunResult>, sqlx::Error> {
+    sqlx::query_as!(
+        RunResult,
+        r#"with own as (select g.* from integration_sync_logs g where g.firm_id = $1 and g.id = $2),
+             head as (
+               select g.* from integration_sync_logs g, own
+               where g.firm_id = $1 and g.id = coalesce((own.details->>'joined')::uuid, own.id)),
+             rows as (select g.* from integration_sync_logs g, head where g.firm_id = $1 and g.run_id = head.run_id)
+           select head.status as "status!", head.code as "code?", head.error_message as "error_message?",
+             head.details->>'resolution' as "resolution?", head.external_id as "external_matter_id?",
+             (select count(*) from rows where action = 'sync_document' and details->>'uploaded' = 'true') as "documents_uploaded!"
+           from head where not exists (select 1 from rows where status = 'pending')"#,
+        firm.0,
+        log.0,
+    )
+    .fetch_optional(db)
+    .await
+}

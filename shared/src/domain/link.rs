@@ -1,0 +1,91 @@
+//! Links: our record and the provider's record that stands for it.
+
+use std::time::Duration;
+
+use crate::domain::{ExternalId, FirmId, LinkId, Platform, Region};
+
+/// What a link stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    Contact,
+    Matter,
+    Document,
+}
+
+impl LinkKind {
+    /// The name in SQL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Contact => "contact",
+            Self::Matter => "matter",
+            Self::Document => "document",
+        }
+    }
+}
+
+/// The provider-side account that links belong to: a reconnect of the same account keeps them, another never inherits them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub firm_id: FirmId,
+    pub platform: Platform,
+    pub region: Region,
+    pub id: String,
+}
+
+/// Names one effect: the record that must come into being at most once.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    pub kind: LinkKind,
+    /// The key that two jobs with the same wish meet in.
+    pub key: String,
+    /// Our record's id.
+    pub record_id: uuid::Uuid,
+    /// The link of the record above it (a document's matter).
+    pub parent: Option<LinkId>,
+    /// The bytes' hash, for documents.
+    pub sha256: Option<String>,
+}
+
+/// What a claim found.
+#[derive(Debug, Clone)]
+pub enum Claim {
+    /// The key is ours and nothing was sent; a search found nothing this long ago.
+    Mine {
+        link: LinkId,
+        looked_ago: Option<Duration>,
+    },
+    /// The record exists.
+    Have(Existing),
+    /// Another lane is at it, or its effect may still appear: come back.
+    Wait { wait: Duration, in_doubt: bool },
+    /// Somebody may have created it, and it has had time to appear: look for it. The link is this old.
+    Look { link: LinkId, age: Duration },
+    /// The caller's own lease is gone.
+    Lost,
+}
+
+/// A record that exists at the provider.
+#[derive(Debug, Clone)]
+pub struct Existing {
+    pub link: LinkId,
+    pub external_id: ExternalId,
+    /// False for a document that has no bytes yet.
+    pub complete: bool,
+    /// The bytes have been transferred; only the confirmation is missing.
+    pub transferred: bool,
+    /// The provider's name of a document's version, when it was noted.
+    pub version: Option<String>,
+}
+
+/// How a creation ended.
+#[derive(Debug, Clone, Copy)]
+pub enum Settled<'a> {
+    /// The record stands.
+    Linked(&'a ExternalId),
+    /// The record exists and is not visible yet.
+    Accepted {
+        id: &'a ExternalId,
+        version: Option<&'a str>,
+    },
+}

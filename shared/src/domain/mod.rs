@@ -1,0 +1,17 @@
+//! The domain's words. Nothing here knows a database, a web framework or a provider's wire format.
+
+mod ids;
+mod platform;
+
+pub mod case_types;
+pub mod connection;
+pub mod event;
+pub mod job;
+pub mod link;
+pub mod outcome;
+pub mod records;
+
+pub use ids::{
+    ConnectionId, ExternalId, FirmId, JobId, LinkId, MatterId, RunId, UploadId, WorkerId,
+};
+pub use platform::{Platform, Region, UnknownPlatform};

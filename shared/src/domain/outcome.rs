@@ -1,0 +1,161 @@
+//! Outcomes: a job returns an instruction, built where the fact is known; one `match` turns it into the database change.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::domain::{ExternalId, job::NewJob};
+
+/// What a job says of itself when it stops.
+#[derive(Debug)]
+pub enum Instruction {
+    Done(Report),
+    Skipped(SkipReason),
+    /// A postponement that is nobody's fault: no attempt is counted.
+    Snooze {
+        wait: Duration,
+        reason: Waiting,
+    },
+    /// The provider's limit was hit. `paused` says for how long; a full wait that ends in another 429 counts.
+    Limited {
+        pause: Duration,
+    },
+    Retry(Failure),
+    Fail(Failure),
+    NeedsReconnect(Failure),
+}
+
+/// What a job that is done leaves behind.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub external_id: Option<ExternalId>,
+    /// For people: what was found, created, skipped. Never client data.
+    pub details: Map<String, Value>,
+    /// Jobs that come behind this one, in its own lane.
+    pub follow_ups: Vec<NewJob>,
+    /// Failed jobs of the lane with this code are put behind it again.
+    pub requeue_code: Option<&'static str>,
+}
+
+/// Why there was nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipReason {
+    NotApproved,
+    RecordGone,
+    Cancelled,
+    ConnectionGone,
+}
+
+impl SkipReason {
+    /// The log's code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotApproved => "not_approved",
+            Self::RecordGone => "record_gone",
+            Self::Cancelled => "cancelled",
+            Self::ConnectionGone => "connection_gone",
+        }
+    }
+}
+
+/// What a postponed job waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    Retry,
+    Limited,
+    Paused,
+    Provider,
+    Contact,
+    Doubt,
+    Shutdown,
+    NeedsReconnect,
+}
+
+impl Waiting {
+    /// The name in SQL and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Limited => "limited",
+            Self::Paused => "paused",
+            Self::Provider => "provider",
+            Self::Contact => "contact",
+            Self::Doubt => "doubt",
+            Self::Shutdown => "shutdown",
+            Self::NeedsReconnect => "needs_reconnect",
+        }
+    }
+}
+
+/// Something that went wrong, in the product's words: it is shown to people and holds no client data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    pub code: &'static str,
+    pub message: String,
+    /// What to do about it.
+    pub resolution: String,
+    /// The least wait before the next attempt, when the provider named one.
+    #[serde(skip)]
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// A failure in fixed words.
+    #[must_use]
+    pub fn new(
+        code: &'static str,
+        message: impl Into<String>,
+        resolution: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            resolution: resolution.into(),
+            retry_after: None,
+        }
+    }
+
+    /// The same, not to be tried again before `wait`.
+    #[must_use]
+    pub fn not_before(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// A document whose matter has no link: it is put back when the matter's own job succeeds.
+    #[must_use]
+    pub fn matter_not_synced() -> Self {
+        Self::new(
+            MATTER_NOT_SYNCED,
+            "the matter is not synced",
+            "retry the matter's own sync; its documents follow by themselves",
+        )
+    }
+
+    /// Something of ours that should not happen.
+    #[must_use]
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(
+            "internal",
+            message,
+            "retry; if it fails again, contact support@calmintake.com",
+        )
+    }
+}
+
+/// The code of a document whose matter has no link.
+pub const MATTER_NOT_SYNCED: &str = "matter_not_synced";
+
+/// One call to a provider, for the history of an attempt: no bodies, no query, ids out of the path.
+#[derive(Debug, Clone, Serialize)]
+pub struct CallRecord {
+    pub method: &'static str,
+    pub path: &'static str,
+    /// Nothing when no answer came.
+    pub status: Option<u16>,
+    pub ms: u64,
+    pub request_id: Option<String>,
+}

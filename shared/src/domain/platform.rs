@@ -1,0 +1,122 @@
+//! The four practice-management systems and their regions.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A practice-management system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    Clio,
+    Lawmatics,
+    Smokeball,
+    Mycase,
+}
+
+/// A name that is none of the four platforms.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown platform")]
+pub struct UnknownPlatform;
+
+impl Platform {
+    /// The name in SQL, JSON, URLs and metric labels.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clio => "clio",
+            Self::Lawmatics => "lawmatics",
+            Self::Smokeball => "smokeball",
+            Self::Mycase => "mycase",
+        }
+    }
+
+    /// The name that people know.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Clio => "Clio",
+            Self::Lawmatics => "Lawmatics",
+            Self::Smokeball => "Smokeball",
+            Self::Mycase => "MyCase",
+        }
+    }
+
+    /// The platform's own name of a matter id in answers, as published for Clio.
+    #[must_use]
+    pub fn matter_id_member(self) -> &'static str {
+        match self {
+            Self::Clio => "clioMatterId",
+            Self::Lawmatics => "lawmaticsMatterId",
+            Self::Smokeball => "smokeballMatterId",
+            Self::Mycase => "mycaseMatterId",
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Platform {
+    type Err = UnknownPlatform;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPlatform> {
+        match text {
+            "clio" => Ok(Self::Clio),
+            "lawmatics" => Ok(Self::Lawmatics),
+            "smokeball" => Ok(Self::Smokeball),
+            "mycase" => Ok(Self::Mycase),
+            _ => Err(UnknownPlatform),
+        }
+    }
+}
+
+/// Where an account lives. Tokens do not cross regions (providers/clio.md §1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Region {
+    Us,
+    Eu,
+    Ca,
+    Au,
+    Uk,
+}
+
+impl Region {
+    /// The name in SQL and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Us => "us",
+            Self::Eu => "eu",
+            Self::Ca => "ca",
+            Self::Au => "au",
+            Self::Uk => "uk",
+        }
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Region {
+    type Err = UnknownPlatform;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPlatform> {
+        match text {
+            "us" => Ok(Self::Us),
+            "eu" => Ok(Self::Eu),
+            "ca" => Ok(Self::Ca),
+            "au" => Ok(Self::Au),
+            "uk" => Ok(Self::Uk),
+            _ => Err(UnknownPlatform),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Group commit: requests that arrive while a commit is under way share the next one.
+//!
+//! One task owns the writing. It takes what has gathered, inserts it in one statement, commits, and answers every request
+//! whose events are in that commit. An answer of success therefore always means: committed.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::db::Database;
+use crate::domain::event::NewEvent;
+use crate::inbox::postgres;
+
+/// So many events share a commit at most.
+const LARGEST_BATCH: usize = 2_000;
+/// So many requests may wait for a commit; more are refused, so that memory stays bounded while the database is away.
+const WAITING_REQUESTS: usize = 1_024;
+
+/// How many events were new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Appended {
+    pub accepted: usize,
+    pub duplicates: usize,
+}
+
+/// Why nothing was appended.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub enum AppendError {
+    /// The inbox is away, or too many requests wait for it.
+    #[error("the inbox is away")]
+    Unavailable,
+}
+
+struct Request {
+    events: Vec<NewEvent>,
+    answer: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+/// The handle that requests append through.
+#[derive(Debug, Clone)]
+pub struct Appender {
+    requests: mpsc::Sender<Request>,
+}
+
+impl Appender {
+    /// Starts the writing task; it ends when the last handle is dropped.
+    #[must_use]
+    pub fn start(database: Database) -> Self {
+        let (requests, gathered) = mpsc::channel(WAITING_REQUESTS);
+        tokio::spawn(write(database, gathered));
+        Self { requests }
+    }
+
+    /// Appends events and returns when they are committed. Either all of them are, or none.
+    ///
+    /// # Errors
+    /// [`AppendError::Unavailable`]; the caller may send them again: ids make that harmless.
+    pub async fn append(&self, events: Vec<NewEvent>) -> Result<Appended, AppendError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests
+            .try_send(Request { events, answer })
+            .map_err(|_| AppendError::Unavailable)?;
+        answered.await.unwrap_or(Err(AppendError::Unavailable))
+    }
+}
+
+async fn write(database: Database, mut gathered: mpsc::Receiver<Request>) {
+    let mut batch = Vec::new();
+    while gathered.recv_many(&mut batch, 64).await > 0 {
+        while batch
+            .iter()
+            .map(|r: &Request| r.events.len())
+            .sum::<usize>()
+            < LARGEST_BATCH
+        {
+            match gathered.try_recv() {
+                Ok(request) => batch.push(request),
+                Err(_) => break,
+            }
+        }
+        answer(&database, std::mem::take(&mut batch)).await;
+    }
+}
+
+async fn answer(database: &Database, batch: Vec<Request>) {
+    let events: Vec<NewEvent> = batch
+        .iter()
+        .flat_map(|r| r.events.iter().cloned())
+        .collect();
+    let committed = commit(database, &events).await;
+    if let Err(error) = &committed {
+        tracing::error!(error = %error, "events could not be appended");
+    }
+    let mut new = committed.ok();
+    for request in batch {
+        let result = match &mut new {
+            Some(new) => Ok(count(new.drain(..request.events.len()))),
+            None => Err(AppendError::Unavailable),
+        };
+        // A caller that has gone away has its events all the same; it will send them again as duplicates.
+        let _ = request.answer.send(result);
+    }
+}
+
+async fn commit(database: &Database, events: &[NewEvent]) -> Result<Vec<bool>, sqlx::Error> {
+    let mut worker = database.worker().await?;
+    let new = postgres::insert(&mut worker, events).await?;
+    worker.commit().await?;
+    Ok(new)
+}
+
+fn count(new: impl Iterator<Item = bool>) -> Appended {
+    new.fold(Appended::default(), |sum, is_new| {
+        if is_new {
+            Appended {
+                accepted: sum.accepted + 1,
+                ..sum
+            }
+        } else {
+            Appended {
+                duplicates: sum.duplicates + 1,
+                ..sum
+            }
+        }
+    })
+}

@@ -1,0 +1,103 @@
+//! Appending to and taking from the `events` table.
+
+use sqlx::PgConnection;
+
+use crate::domain::{FirmId, RunId, event::NewEvent};
+use crate::inbox::INBOX_CHANNEL;
+
+/// Appends events in one statement and tells the relays. Returns, by position, which of them are new:
+/// the first of an id wins, in the table and within the batch.
+pub(super) async fn insert(
+    db: &mut PgConnection,
+    events: &[NewEvent],
+) -> Result<Vec<bool>, sqlx::Error> {
+    let firms: Vec<_> = events.iter().map(|e| e.firm_id.0).collect();
+    let ids: Vec<_> = events.iter().map(|e| e.id.clone()).collect();
+    let types: Vec<_> = events.iter().map(|e| e.event_type.clone()).collect();
+    let data: Vec<_> = events.iter().map(|e| e.data.clone()).collect();
+    let wishes: Vec<_> = events.iter().map(|e| e.wish).collect();
+    let created: Vec<_> = events.iter().map(|e| e.created_at).collect();
+    let inserted = sqlx::query!(
+        r#"insert into events (firm_id, id, type, data, wish, created_at)
+           select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bool[], $6::timestamptz[])
+           on conflict (firm_id, id) do nothing returning firm_id, id"#,
+        &firms,
+        &ids,
+        &types,
+        &data,
+        &wishes,
+        &created as &[Option<chrono::DateTime<chrono::Utc>>],
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    if !inserted.is_empty() {
+        sqlx::query!("select pg_notify($1, '')", INBOX_CHANNEL)
+            .execute(db)
+            .await?;
+    }
+    let mut new: std::collections::HashSet<_> = inserted
+        .into_iter()
+        .map(|row| (FirmId(row.firm_id), row.id))
+        .collect();
+    Ok(events
+        .iter()
+        .map(|event| new.remove(&(event.firm_id, event.id.clone())))
+        .collect())
+}
+
+/// An event as the relay takes it.
+pub(super) struct Waiting {
+    pub(super) firm_id: FirmId,
+    pub(super) id: String,
+    pub(super) event_type: String,
+    pub(super) data: serde_json::Value,
+    pub(super) wish: bool,
+}
+
+/// The oldest events that wait.
+pub(super) async fn list_waiting(
+    db: &mut PgConnection,
+    limit: i64,
+) -> Result<Vec<Waiting>, sqlx::Error> {
+    sqlx::query_as!(
+        Waiting,
+        r#"select firm_id as "firm_id: FirmId", id, type as event_type, data, wish
+           from events where status = 'waiting' order by position limit $1"#,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What the relay decided about one event.
+pub(super) struct Decided {
+    pub(super) firm_id: FirmId,
+    pub(super) id: String,
+    pub(super) rejected: Option<&'static str>,
+    pub(super) runs: Vec<RunId>,
+}
+
+/// Writes what became of the events.
+pub(super) async fn set_decided(
+    db: &mut PgConnection,
+    decided: &[Decided],
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<serde_json::Value> = decided
+        .iter()
+        .map(|d| {
+            serde_json::json!({
+                "firm_id": d.firm_id, "id": d.id, "reason": d.rejected, "runs": d.runs,
+                "status": if d.rejected.is_some() { "rejected" } else { "done" },
+            })
+        })
+        .collect();
+    sqlx::query!(
+        r#"update events e set status = d.status, reason = d.reason, runs = d.runs
+           from jsonb_to_recordset($1) d(firm_id uuid, id text, status text, reason text, runs uuid[])
+           where e.firm_id = d.firm_id and e.id = d.id"#,
+        serde_json::Value::from(rows)
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! The relay: takes events from the inbox and fans each out to jobs in lanes.
+//!
+//! States of an event: waiting → done (its runs are named) or rejected (its reason is named). Only the relay moves it.
+//! A relay lives in every worker, and one acts at a time, by a transaction-level advisory lock: the order of a firm's events
+//! is the order of their jobs. The transaction is short: read a batch, check the records, append the jobs, mark the events.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use crate::clock;
+use crate::db::{Database, connections, links, matters};
+use crate::domain::{
+    FirmId, MatterId, RunId, UploadId,
+    connection::Connection,
+    event::{EventKind, SyncAction, SyncWish},
+    job::{NewJob, Priority, RunContext},
+};
+use crate::inbox::postgres::{self, Decided, Waiting};
+use crate::queue;
+
+const BATCH: i64 = 200;
+/// The advisory lock of the acting relay.
+const RELAY_LOCK: i64 = 0x6361_7365_0001;
+
+/// What one pass did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Relayed {
+    pub events: usize,
+    pub rejected: usize,
+    /// Lanes that became ready: the leaser wants to know.
+    pub ready: i32,
+    /// The batch was full: there may be more.
+    pub more: bool,
+}
+
+/// Takes events from the inbox and fans them out.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    database: Database,
+}
+
+impl Relay {
+    /// A relay of this database.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// One pass over at most one batch; does nothing when another worker's relay is acting.
+    ///
+    /// # Errors
+    /// The database refused: nothing was taken, the next pass sees the same events.
+    pub async fn run_once(&self) -> Result<Relayed, sqlx::Error> {
+        let mut db = self.database.worker().await?;
+        let acting = sqlx::query_scalar!(
+            r#"select pg_try_advisory_xact_lock($1) as "acting!""#,
+            RELAY_LOCK
+        )
+        .fetch_one(&mut *db)
+        .await?;
+        if !acting {
+            return Ok(Relayed::default());
+        }
+        let waiting = postgres::list_waiting(&mut db, BATCH).await?;
+        if waiting.is_empty() {
+            return Ok(Relayed::default());
+        }
+        let fan_out = fan_out(&mut db, &waiting).await?;
+        let ready = queue::enqueue(&mut db, &fan_out.jobs).await?;
+        postgres::set_decided(&mut db, &fan_out.decided).await?;
+        db.commit().await?;
+        Ok(Relayed {
+            events: waiting.len(),
+            rejected: fan_out
+                .decided
+                .iter()
+                .filter(|d| d.rejected.is_some())
+                .count(),
+            ready,
+            more: i64::try_from(waiting.len()).is_ok_and(|n| n == BATCH),
+        })
+    }
+}
+
+struct FanOut {
+    decided: Vec<Decided>,
+    jobs: Vec<NewJob>,
+}
+
+/// Everything that deciding a batch needs, read in a few statements for the whole batch.
+struct Facts {
+    known: matters::Known,
+    connections: HashMap<FirmId, Vec<Connection>>,
+}
+
+async fn fan_out(db: &mut PgConnection, waiting: &[Waiting]) -> Result<FanOut, sqlx::Error> {
+    let parsed: Vec<(&Waiting, EventKind)> = waiting
+        .iter()
+        .map(|event| {
+            (
+                event,
+                EventKind::parse(&event.event_type, &event.data, event.wish),
+            )
+        })
+        .collect();
+    let facts = read_facts(db, &parsed).await?;
+    let mut result = FanOut {
+        decided: Vec::new(),
+        jobs: Vec::new(),
+    };
+    for (event, kind) in &parsed {
+        let verdict = decide(db, event, kind, &facts).await?;
+        let (rejected, jobs) = match verdict {
+            Ok(jobs) => (None, jobs),
+            Err(reason) => (Some(reason), Vec::new()),
+        };
+        let mut runs: Vec<RunId> = jobs.iter().map(|job| job.run_id).collect();
+        runs.dedup();
+        result.decided.push(Decided {
+            firm_id: event.firm_id,
+            id: event.id.clone(),
+            rejected,
+            runs,
+        });
+        result.jobs.extend(jobs);
+    }
+    Ok(result)
+}
+
+async fn read_facts(
+    db: &mut PgConnection,
+    parsed: &[(&Waiting, EventKind)],
+) -> Result<Facts, sqlx::Error> {
+    let firms: Vec<_> = parsed.iter().map(|(event, _)| event.firm_id.0).collect();
+    let matter_ids: Vec<_> = parsed
+        .iter()
+        .filter_map(|(_, kind)| matter_of(kind))
+        .map(|id| id.0)
+        .collect();
+    let upload_ids: Vec<_> = parsed
+        .iter()
+        .filter_map(|(_, kind)| upload_of(kind))
+        .map(|id| id.0)
+        .collect();
+    let known = matters::list_known(db, &firms, &matter_ids, &upload_ids).await?;
+    let mut by_firm: HashMap<FirmId, Vec<Connection>> = HashMap::new();
+    for connection in connections::list_of_firms(db, &firms).await? {
+        by_firm
+            .entry(connection.firm_id)
+            .or_default()
+            .push(connection);
+    }
+    Ok(Facts {
+        known,
+        connections: by_firm,
+    })
+}
+
+fn matter_of(kind: &EventKind) -> Option<MatterId> {
+    match kind {
+        EventKind::DocumentApproved { matter_id, .. } | EventKind::MatterCreated { matter_id } => {
+            Some(*matter_id)
+        }
+        EventKind::SyncRequested(wish) => Some(wish.matter_id),
+        EventKind::Other | EventKind::Malformed => None,
+    }
+}
+
+fn upload_of(kind: &EventKind) -> Option<UploadId> {
+    match kind {
+        EventKind::DocumentApproved { upload_id, .. } => Some(*upload_id),
+        EventKind::MatterCreated { .. }
+        | EventKind::SyncRequested(_)
+        | EventKind::Other
+        | EventKind::Malformed => None,
+    }
+}
+
+/// The jobs of one event, or why it is rejected.
+async fn decide(
+    db: &mut PgConnection,
+    event: &Waiting,
+    kind: &EventKind,
+    facts: &Facts,
+) -> Result<Result<Vec<NewJob>, &'static str>, sqlx::Error> {
+    if let Some(reason) = rejection(event.firm_id, kind, &facts.known) {
+        return Ok(Err(reason));
+    }
+    let none = Vec::new();
+    let connections = facts.connections.get(&event.firm_id).unwrap_or(&none);
+    Ok(Ok(match kind {
+        EventKind::DocumentApproved {
+            matter_id,
+            upload_id,
+        } => {
+            let chosen: Vec<&Connection> = connections
+                .iter()
+                .filter(|c| c.settings.auto_sync_on_approval)
+                .collect();
+            document_jobs(db, event, &chosen, *matter_id, *upload_id).await?
+        }
+        EventKind::MatterCreated { matter_id } => connections
+            .iter()
+            .filter(|c| c.settings.auto_sync_on_matter_created)
+            .map(|c| run_context(event, c).sync_matter(*matter_id))
+            .collect(),
+        EventKind::SyncRequested(wish) => {
+            wished_job(event, connections, wish).into_iter().collect()
+        }
+        EventKind::Other | EventKind::Malformed => Vec::new(),
+    }))
+}
+
+fn rejection(firm: FirmId, kind: &EventKind, known: &matters::Known) -> Option<&'static str> {
+    if !known.firms.contains(&firm) {
+        return Some("unknown_firm");
+    }
+    if matches!(kind, EventKind::Malformed) {
+        return Some("malformed_data");
+    }
+    let matter_id = matter_of(kind)?;
+    if !known.matters.contains(&(firm, matter_id)) {
+        return Some("unknown_matter");
+    }
+    let upload_id = upload_of(kind)?;
+    (!known.uploads.contains(&(firm, matter_id, upload_id))).then_some("unknown_upload")
+}
+
+/// `sync_matter` first where the matter is not linked, then `sync_document`; one run a connection.
+async fn document_jobs(
+    db: &mut PgConnection,
+    event: &Waiting,
+    connections: &[&Connection],
+    matter_id: MatterId,
+    upload_id: UploadId,
+) -> Result<Vec<NewJob>, sqlx::Error> {
+    let accounts: Vec<_> = connections.iter().map(|c| c.account()).collect();
+    let linked = links::are_linked(db, &accounts, &vec![matter_id.0; accounts.len()]).await?;
+    let mut jobs = Vec::new();
+    for (connection, linked) in connections.iter().zip(linked) {
+        let run = run_context(event, connection);
+        if !linked {
+            jobs.push(run.sync_matter(matter_id));
+        }
+        jobs.push(run.sync_document(matter_id, upload_id));
+    }
+    Ok(jobs)
+}
+
+/// The wished-for job, under the ids that ingress answered with. Without a connection there is nothing to do:
+/// ingress has refused the wish before, so it was disconnected meanwhile.
+fn wished_job(event: &Waiting, connections: &[Connection], wish: &SyncWish) -> Option<NewJob> {
+    let connection = connections.iter().find(|c| c.platform == wish.platform)?;
+    let run = RunContext {
+        run_id: wish.run_id,
+        priority: Priority::Person,
+        explicit: true,
+        ..run_context(event, connection)
+    };
+    match wish.action {
+        SyncAction::SyncMatter => Some(NewJob {
+            id: wish.log_id,
+            ..run.sync_matter(wish.matter_id)
+        }),
+        SyncAction::PullMatters => None,
+    }
+}
+
+fn run_context(event: &Waiting, connection: &Connection) -> RunContext {
+    RunContext {
+        firm_id: event.firm_id,
+        connection_id: connection.id,
+        run_id: RunId(clock::new_id()),
+        priority: Priority::Event,
+        explicit: false,
+        event_ids: vec![event.id.clone()],
+    }
+}

@@ -1,0 +1,22 @@
+//! What ingress and worker share: the domain's words, the tables, the inbox, the queue, the limits and the providers.
+//!
+//! Dependencies point one way: `domain` knows nothing; `db`, `inbox`, `queue`, `limit` and `providers` know `domain`;
+//! nobody here knows axum; only `db`, `inbox`, `queue` and `limit` know sqlx.
+
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod retry;
+pub mod schema;
+pub mod storage;
+pub mod telemetry;
+
+pub mod domain;
+
+pub mod db;
+
+pub mod inbox;
+pub mod limit;
+pub mod queue;
+
+pub mod providers;

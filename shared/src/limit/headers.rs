@@ -1,0 +1,128 @@
+//! What an answer's headers say of the limit (providers/clio.md §8; all of them may be missing).
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+
+/// A provider that asks for more than this is asked again after it, once.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// `X-RateLimit-*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RateHeaders {
+    pub limit: Option<i32>,
+    pub remaining: Option<i32>,
+    /// Until the window is over.
+    pub reset_in: Option<Duration>,
+}
+
+impl RateHeaders {
+    /// Reads them; the reset time is read relative to the answer's own `Date`, so that clocks need not agree.
+    #[must_use]
+    pub fn read(headers: &HeaderMap, now: DateTime<Utc>) -> Self {
+        let number = |name: &str| text(headers, name)?.parse::<i64>().ok();
+        let sent = date(headers).unwrap_or(now);
+        Self {
+            limit: number("x-ratelimit-limit")
+                .and_then(|n| i32::try_from(n).ok())
+                .filter(|n| *n > 0),
+            remaining: number("x-ratelimit-remaining").and_then(|n| i32::try_from(n).ok()),
+            reset_in: number("x-ratelimit-reset")
+                .and_then(|secs| DateTime::from_timestamp(secs, 0))
+                .map(|at| {
+                    (at - sent)
+                        .to_std()
+                        .unwrap_or_default()
+                        .min(LONGEST_RETRY_AFTER)
+                }),
+        }
+    }
+}
+
+/// `Retry-After` in seconds or as an HTTP date, the latter relative to the answer's own `Date`; unclamped.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(secs) = value.parse::<i64>() {
+        return Some(Duration::from_secs(u64::try_from(secs).unwrap_or(0)));
+    }
+    let at = DateTime::parse_from_rfc2822(value).ok()?;
+    let sent = date(headers).unwrap_or(now);
+    Some((at.with_timezone(&Utc) - sent).to_std().unwrap_or_default())
+}
+
+/// Nothing below zero, nothing above an hour.
+#[must_use]
+pub fn clamp_retry_after(wait: Duration) -> Duration {
+    wait.min(LONGEST_RETRY_AFTER)
+}
+
+fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(text)
+        .ok()
+        .map(|at| at.with_timezone(&Utc))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_by_the_answers_own_clock() {
+        let secs = headers(&[("retry-after", "17")]);
+        let dated = headers(&[
+            ("date", "Wed, 21 Oct 2015 07:28:00 GMT"),
+            ("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT"),
+        ]);
+
+        assert_eq!(retry_after(&secs, now()), Some(Duration::from_secs(17)));
+        assert_eq!(retry_after(&dated, now()), Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn nonsense_is_nothing_and_a_negative_wait_is_none() {
+        assert_eq!(
+            retry_after(&headers(&[("retry-after", "soon")]), now()),
+            None
+        );
+        assert_eq!(
+            retry_after(&headers(&[("retry-after", "-3")]), now()),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(
+            clamp_retry_after(Duration::from_hours(7)),
+            Duration::from_hours(1)
+        );
+    }
+
+    #[test]
+    fn missing_headers_say_nothing() {
+        assert_eq!(
+            RateHeaders::read(&headers(&[]), now()),
+            RateHeaders::default()
+        );
+    }
+}

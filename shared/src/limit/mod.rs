@@ -1,0 +1,9 @@
+//! Rate limits: what a bucket is, and what a provider's answer says of it.
+//!
+//! The bucket itself is a row of Postgres and is taken inside the permit (`queue::permit`); here are its numbers and its corrections.
+
+mod bucket;
+mod headers;
+
+pub use bucket::{Bucket, Budget, correct, pause};
+pub use headers::{RateHeaders, clamp_retry_after, retry_after};

@@ -1,0 +1,504 @@
+//! The HTTP shell: one job's calls to its provider. It owns the permit, the token, the deadlines, the limit's headers,
+//! the classification of answers, and the record of calls. A provider's file is then a list of short methods.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{Method, StatusCode, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{self, Moment};
+use crate::crypto::{KeyRing, Place};
+use crate::db::{connections, links};
+use crate::domain::{
+    LinkId,
+    link::Settled,
+    outcome::{CallRecord, Waiting},
+};
+use crate::limit::{self, RateHeaders, clamp_retry_after, retry_after};
+use crate::providers::{
+    CallError, Http, OAuthClient, ProviderError, redact::redact, tokens::Tokens,
+};
+use crate::queue::{Ask, Gate, Permit, StopReason};
+
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// No answer of a provider that we need is longer.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// One request.
+#[derive(Debug)]
+pub struct Call {
+    pub method: Method,
+    /// Below the API's base, with ids.
+    pub path: String,
+    /// The same without ids, for logs and history.
+    pub template: &'static str,
+    pub query: Vec<(&'static str, String)>,
+    pub body: Option<Value>,
+    /// The link of the record that this call creates.
+    pub creates: Option<LinkId>,
+}
+
+impl Call {
+    /// A read.
+    #[must_use]
+    pub fn get(template: &'static str, path: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            template,
+            query: Vec::new(),
+            body: None,
+            creates: None,
+        }
+    }
+
+    /// A creation, guarded by its link.
+    #[must_use]
+    pub fn create(
+        template: &'static str,
+        path: impl Into<String>,
+        link: LinkId,
+        body: Value,
+    ) -> Self {
+        Self {
+            method: Method::POST,
+            body: Some(body),
+            creates: Some(link),
+            ..Self::get(template, path)
+        }
+    }
+
+    /// A change that may be repeated.
+    #[must_use]
+    pub fn patch(template: &'static str, path: impl Into<String>, body: Value) -> Self {
+        Self {
+            method: Method::PATCH,
+            body: Some(body),
+            ..Self::get(template, path)
+        }
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    fn ask(&self) -> Ask {
+        if self.method == Method::GET {
+            Ask::Read
+        } else {
+            Ask::Write { link: self.creates }
+        }
+    }
+}
+
+/// What a session is made of.
+#[derive(Debug)]
+pub struct SessionSettings {
+    pub http: Http,
+    pub gate: Gate,
+    pub keys: KeyRing,
+    pub oauth: OAuthClient,
+    /// Ends with the worker's lease, or with its patience at shutdown.
+    pub cancel: CancellationToken,
+}
+
+/// One execution's way to its provider.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) http: Http,
+    gate: Gate,
+    keys: KeyRing,
+    tokens: Tokens,
+    pub(super) cancel: CancellationToken,
+    calls: Mutex<Vec<CallRecord>>,
+}
+
+impl Session {
+    /// A session without calls yet.
+    #[must_use]
+    pub fn new(settings: SessionSettings) -> Self {
+        let database = settings.gate.database().clone();
+        Self {
+            tokens: Tokens::new(database, settings.keys.clone(), settings.oauth),
+            http: settings.http,
+            gate: settings.gate,
+            keys: settings.keys,
+            cancel: settings.cancel,
+            calls: Mutex::default(),
+        }
+    }
+
+    /// The gate that this session's calls pass.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The calls made so far, for the history.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallRecord> {
+        self.calls
+            .lock()
+            .map(|calls| calls.clone())
+            .unwrap_or_default()
+    }
+
+    /// Makes a call and reads its answer.
+    ///
+    /// # Errors
+    /// See [`CallError`]. A refused token is replaced once, and the call made again.
+    pub async fn call<T: for<'de> Deserialize<'de>>(&self, call: Call) -> Result<T, CallError> {
+        match self.call_once(&call).await {
+            Err((CallError::Provider(ProviderError::Unauthorized), version)) => {
+                self.tokens.replace(self.gate.connection(), version).await?;
+                self.call_once(&call).await.map_err(|(error, _)| error)
+            }
+            other => other.map_err(|(error, _)| error),
+        }
+    }
+
+    async fn call_once<T: for<'de> Deserialize<'de>>(
+        &self,
+        call: &Call,
+    ) -> Result<T, (CallError, i64)> {
+        let (token, version) = self
+            .tokens
+            .access(self.gate.connection())
+            .await
+            .map_err(|error| (error, 0))?;
+        let result = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(CallError::Stopped(StopReason::LeaseLost)),
+            result = self.permitted(call, &token) => result,
+        };
+        let body = result.map_err(|error| (error, version))?;
+        serde_json::from_slice(&body).map_err(|_| {
+            let unreadable = ProviderError::Unavailable {
+                status: None,
+                retry_after: None,
+            };
+            (unreadable.into(), version)
+        })
+    }
+
+    async fn permitted(&self, call: &Call, token: &SecretString) -> Result<Bytes, CallError> {
+        let send_until = match self.gate.ask(call.ask()).await? {
+            Permit::Go { wait, send_until } => {
+                tokio::time::sleep(wait).await;
+                send_until
+            }
+            Permit::At { wait } => return Err(self.later(wait).await?),
+            Permit::Stop(reason) => return Err(CallError::Stopped(reason)),
+        };
+        let result = self.send(call, token, send_until).await;
+        if let (Some(link), Err(error)) = (call.creates, &result)
+            && proves_no_effect(error)
+        {
+            let mut db = self.gate.database().worker().await?;
+            links::found_nothing(&mut db, link, self.gate.job()).await?;
+            db.commit().await?;
+        }
+        result
+    }
+
+    /// The bucket is used up: the whole connection rests until then, so that its other lanes do not ask in vain.
+    async fn later(&self, wait: Duration) -> Result<CallError, CallError> {
+        let connection = self.gate.connection();
+        let mut db = self.gate.database().worker().await?;
+        connections::pause(&mut db, connection.firm_id, connection.id, wait).await?;
+        db.commit().await?;
+        Ok(CallError::Later {
+            wait,
+            reason: Waiting::Limited,
+        })
+    }
+
+    async fn send(
+        &self,
+        call: &Call,
+        token: &SecretString,
+        send_until: Moment,
+    ) -> Result<Bytes, CallError> {
+        let started = Moment::now();
+        let answer = self.request(call, token, send_until).await;
+        let (status, request_id) = match &answer {
+            Ok(Answer {
+                status, headers, ..
+            }) => {
+                let id = headers.get("x-request-id").and_then(|v| v.to_str().ok());
+                (
+                    Some(status.as_u16()),
+                    id.map(|id| id.chars().take(64).collect()),
+                )
+            }
+            Err(_) => (None, None),
+        };
+        self.record(call, started, status, request_id);
+        let answer = answer?;
+        self.heed_limits(&answer).await?;
+        if answer.status.is_success() {
+            Ok(answer.body)
+        } else {
+            Err(self.refusal(call, &answer).into())
+        }
+    }
+
+    async fn request(
+        &self,
+        call: &Call,
+        token: &SecretString,
+        send_until: Moment,
+    ) -> Result<Answer, CallError> {
+        let base = self.http.hosts.base(self.gate.connection().region);
+        let request = self
+            .http
+            .api
+            .request(call.method.clone(), format!("{base}/api/v4{}", call.path))
+            .query(&call.query)
+            .bearer_auth(token.expose_secret())
+            .header(header::ACCEPT, "application/json");
+        let (request, refused) = match &call.body {
+            Some(body) => {
+                let bytes = Bytes::from(body.to_string());
+                let (body, refused) = deadline_body(bytes.clone(), send_until);
+                let request = request
+                    .timeout(WRITE_TIMEOUT)
+                    .header(header::CONTENT_TYPE, "application/json")
+                    .header(header::CONTENT_LENGTH, bytes.len())
+                    .body(body);
+                (request, Some(refused))
+            }
+            None => (request.timeout(READ_TIMEOUT), None),
+        };
+        let sent = request.send().await;
+        if refused.is_some_and(|refused| refused.load(std::sync::atomic::Ordering::Acquire)) {
+            return Err(CallError::Stopped(StopReason::LeaseLost));
+        }
+        let answer = sent.map_err(|error| unanswered(&error))?;
+        read(answer).await
+    }
+
+    /// What the answer says of the limit corrects the bucket; a 429 pauses it for every worker at once.
+    async fn heed_limits(&self, answer: &Answer) -> Result<(), CallError> {
+        let now = clock::wall_now();
+        let said = RateHeaders::read(&answer.headers, now);
+        let bucket = self.gate.bucket();
+        let pause = if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            let wait = retry_after(&answer.headers, now).or(said.reset_in);
+            Some(clamp_retry_after(wait.unwrap_or(bucket.budget.window)))
+        } else if said.remaining == Some(0) {
+            said.reset_in
+        } else {
+            None
+        };
+        let corrected = said.limit.filter(|limit| *limit != bucket.budget.calls);
+        if pause.is_none() && corrected.is_none() {
+            return Ok(());
+        }
+        let mut db = self.gate.database().worker().await?;
+        if let Some(limit) = corrected {
+            limit::correct(&mut db, bucket, limit).await?;
+        }
+        if let Some(pause) = pause {
+            limit::pause(&mut db, bucket, pause).await?;
+        }
+        db.commit().await?;
+        Ok(())
+    }
+
+    /// Both of Clio's error shapes, and bodies that are neither (providers/clio.md §6).
+    fn refusal(&self, call: &Call, answer: &Answer) -> ProviderError {
+        let now = clock::wall_now();
+        let words: ErrorBody = serde_json::from_slice(&answer.body).unwrap_or_default();
+        match ProviderError::of_status(answer.status.as_u16()) {
+            ProviderError::RateLimited { .. } => ProviderError::RateLimited {
+                retry_after: retry_after(&answer.headers, now),
+            },
+            ProviderError::Unavailable { status, .. } => ProviderError::Unavailable {
+                status,
+                retry_after: retry_after(&answer.headers, now),
+            },
+            ProviderError::Invalid { status, .. } => {
+                let (kind, message) = words.read();
+                ProviderError::Invalid {
+                    status,
+                    kind,
+                    detail: redact(&message, call.body.as_ref()),
+                    sealed: self.seal(message),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// The provider's full words, for the firm's admins alone.
+    fn seal(&self, words: String) -> Option<String> {
+        let connection = self.gate.connection();
+        let place = Place {
+            firm: connection.firm_id,
+            connection: connection.id,
+            column: "provider_words",
+        };
+        (!words.is_empty()).then(|| self.keys.seal(&words.into(), place))
+    }
+
+    pub(super) fn record(
+        &self,
+        call: &Call,
+        started: Moment,
+        status: Option<u16>,
+        request_id: Option<String>,
+    ) {
+        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let platform = self.gate.connection().platform;
+        let outcome = status.map_or("none".to_owned(), |status| status.to_string());
+        metrics::counter!("casehug_provider_calls_total", "platform" => platform.as_str(), "status" => outcome)
+            .increment(1);
+        metrics::histogram!("casehug_provider_call_seconds", "platform" => platform.as_str())
+            .record(started.elapsed().as_secs_f64());
+        tracing::info!(
+            job.id = %self.gate.job().id, call.method = %call.method, call.path = call.template, call.status = status,
+            duration_ms = ms, "called {platform}"
+        );
+        let record = CallRecord {
+            method: method_name(&call.method),
+            path: call.template,
+            status,
+            ms,
+            request_id,
+        };
+        if let Ok(mut calls) = self.calls.lock() {
+            calls.push(record);
+        }
+    }
+
+    /// Writes how a creation ended, under this job's fence.
+    ///
+    /// # Errors
+    /// The lease is gone: whoever has it now will find the record by looking.
+    pub async fn settle(&self, link: LinkId, settled: Settled<'_>) -> Result<(), CallError> {
+        let mut db = self.gate.database().worker().await?;
+        let held = links::settle(&mut db, link, self.gate.job(), settled).await?;
+        db.commit().await?;
+        if held {
+            Ok(())
+        } else {
+            Err(CallError::Stopped(StopReason::LeaseLost))
+        }
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: header::HeaderMap,
+    body: Bytes,
+}
+
+async fn read(mut answer: reqwest::Response) -> Result<Answer, CallError> {
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| unanswered(&error))? {
+        if body.len() + chunk.len() > LONGEST_ANSWER {
+            let too_long = ProviderError::Unavailable {
+                status: Some(status.as_u16()),
+                retry_after: None,
+            };
+            return Err(too_long.into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status,
+        headers,
+        body: body.into(),
+    })
+}
+
+/// A body that leaves in one piece before its deadline or not at all: a process that was frozen between permit and send
+/// must not send. Without its body a request is incomplete, and a server does nothing with it.
+fn deadline_body(
+    bytes: Bytes,
+    send_until: Moment,
+) -> (reqwest::Body, std::sync::Arc<std::sync::atomic::AtomicBool>) {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let refused = std::sync::Arc::new(AtomicBool::new(false));
+    let seen = refused.clone();
+    let stream = futures::stream::once(async move {
+        if send_until.remaining().is_zero() {
+            seen.store(true, Ordering::Release);
+            return Err(std::io::Error::other("the send deadline has passed"));
+        }
+        Ok(bytes)
+    });
+    (reqwest::Body::wrap_stream(stream), refused)
+}
+
+/// No answer came. A connection that was never made carried nothing.
+pub(super) fn unanswered(error: &reqwest::Error) -> CallError {
+    if error.is_connect() {
+        ProviderError::Unreachable.into()
+    } else {
+        ProviderError::Unavailable {
+            status: None,
+            retry_after: None,
+        }
+        .into()
+    }
+}
+
+/// True when a failed creation certainly left nothing behind.
+fn proves_no_effect(error: &CallError) -> bool {
+    match error {
+        CallError::Provider(error) => error.proves_no_effect(),
+        // Refused by our own deadline, before anything was sent.
+        CallError::Stopped(_) => true,
+        CallError::Later { .. }
+        | CallError::NeedsReconnect
+        | CallError::Database(_)
+        | CallError::Decided(_) => false,
+    }
+}
+
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        _ => "OTHER",
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ErrorBody {
+    error: Value,
+    error_description: Option<String>,
+}
+
+impl ErrorBody {
+    /// The error's type and words.
+    fn read(self) -> (Option<String>, String) {
+        let kind = self
+            .error
+            .get("type")
+            .or(Some(&self.error))
+            .and_then(Value::as_str);
+        let message = self.error.get("message").and_then(Value::as_str);
+        let words = message
+            .map(str::to_owned)
+            .or(self.error_description)
+            .unwrap_or_default();
+        (kind.map(|kind| kind.chars().take(60).collect()), words)
+    }
+}

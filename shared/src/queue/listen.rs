@@ -1,0 +1,69 @@
+//! Hearing of new events and ready lanes through LISTEN, on a connection of its own.
+//!
+//! What is heard is only a hint to look at once: the poll is the truth, and a reconnect counts as hearing everything.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+
+use crate::inbox::INBOX_CHANNEL;
+use crate::queue::JOBS_CHANNEL;
+
+/// Between two tries to connect.
+const RECONNECT: Duration = Duration::from_millis(500);
+
+/// What there is to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    Events,
+    Jobs,
+    /// The connection was away meanwhile: look at everything.
+    Anything,
+}
+
+/// A listening connection. LISTEN does not pass a transaction pooler: it needs the direct address.
+#[derive(Debug)]
+pub struct Listener {
+    direct_url: String,
+    connection: Option<PgListener>,
+}
+
+impl Listener {
+    /// A listener that connects when it is first asked.
+    #[must_use]
+    pub fn new(direct_url: String) -> Self {
+        Self {
+            direct_url,
+            connection: None,
+        }
+    }
+
+    /// Waits until something is heard, reconnecting for as long as it takes.
+    pub async fn hear(&mut self) -> Heard {
+        loop {
+            let Some(connection) = &mut self.connection else {
+                match self.connect().await {
+                    Ok(()) => return Heard::Anything,
+                    Err(error) => {
+                        tracing::warn!(error = %error, "listening failed, trying again");
+                        tokio::time::sleep(RECONNECT).await;
+                        continue;
+                    }
+                }
+            };
+            match connection.try_recv().await {
+                Ok(Some(note)) if note.channel() == INBOX_CHANNEL => return Heard::Events,
+                Ok(Some(_)) => return Heard::Jobs,
+                Ok(None) | Err(_) => self.connection = None,
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Result<(), sqlx::Error> {
+        let mut connection = PgListener::connect(&self.direct_url).await?;
+        connection.eager_reconnect(false);
+        connection.listen_all([INBOX_CHANNEL, JOBS_CHANNEL]).await?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+}

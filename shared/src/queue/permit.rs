@@ -1,0 +1,238 @@
+//! The permit: one statement before every call to a provider, and the local half of the same question.
+//!
+//! The database answers whether the fence holds, the connection is the same, nothing is paused and there is budget.
+//! The worker's own clock answers whether the lease lasts long enough: a frozen process has no right to send.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock::Moment;
+use crate::db::{Database, corrupt};
+use crate::domain::{LinkId, WorkerId, connection::Connection, job::LeasedJob};
+use crate::limit::Bucket;
+
+/// A wait up to this long is slept through; a longer one gives the slot back.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest time within which the bytes of a write must have left.
+const LONGEST_SEND: Duration = Duration::from_secs(3);
+
+/// How long the worker's own lease lasts, as its renewer last saw it.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    pub length: Duration,
+    /// Until when the lease is certain, by this machine's clock.
+    pub until: watch::Receiver<Moment>,
+}
+
+impl Lease {
+    /// Until when the bytes of a write must have left once it is permitted: 3 s, at most a fifth of the lease.
+    #[must_use]
+    pub fn send_deadline(&self) -> Duration {
+        LONGEST_SEND.min(self.length / 5)
+    }
+
+    /// What must remain of the lease beside the send deadline.
+    #[must_use]
+    pub fn margin(&self) -> Duration {
+        self.length / 10
+    }
+
+    /// True while a call may begin.
+    fn allows(&self, ask: &Ask) -> bool {
+        let needed = match ask {
+            Ask::Read | Ask::Authorise => self.margin(),
+            Ask::Write { .. } => self.send_deadline() + self.margin(),
+        };
+        self.until.borrow().remaining() > needed
+    }
+}
+
+/// Why a call may not be made now or ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    LeaseLost,
+    ConnectionChanged,
+    Cancelled,
+    Paused,
+}
+
+/// What is to be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    Read,
+    /// A write; with a link when it creates the link's record.
+    Write {
+        link: Option<LinkId>,
+    },
+    /// A token call: it takes no budget.
+    Authorise,
+}
+
+/// The answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permit {
+    /// Go, after a wait that is slept; a write's bytes must have left by `send_until`.
+    Go {
+        wait: Duration,
+        send_until: Moment,
+    },
+    /// Not before this wait; nothing is reserved.
+    At {
+        wait: Duration,
+    },
+    Stop(StopReason),
+}
+
+/// What every gate of a worker shares.
+#[derive(Debug, Clone)]
+pub struct GateSettings {
+    pub database: Database,
+    pub worker: WorkerId,
+    pub lease: Lease,
+}
+
+/// One job's way to its provider.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    settings: GateSettings,
+    job: Arc<LeasedJob>,
+    connection: Arc<Connection>,
+    bucket: Bucket,
+}
+
+impl Gate {
+    /// The gate of one execution.
+    #[must_use]
+    pub fn new(
+        settings: GateSettings,
+        job: Arc<LeasedJob>,
+        connection: Arc<Connection>,
+        bucket: Bucket,
+    ) -> Self {
+        Self {
+            settings,
+            job,
+            connection,
+            bucket,
+        }
+    }
+
+    /// The database that answers.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.settings.database
+    }
+
+    /// The bucket that calls are taken from.
+    #[must_use]
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// The connection that is called for.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The job that calls.
+    #[must_use]
+    pub fn job(&self) -> &LeasedJob {
+        &self.job
+    }
+
+    /// May this call be made? On `Go` the budget is taken, and a link is `creating`.
+    ///
+    /// # Errors
+    /// The database refused: no call may be made.
+    pub async fn ask(&self, ask: Ask) -> Result<Permit, sqlx::Error> {
+        if !self.wait_for_lease(&ask).await {
+            return Ok(Permit::Stop(StopReason::LeaseLost));
+        }
+        let asked = Moment::now();
+        let row = self.query(ask).await?;
+        let wait = Duration::from_millis(u64::try_from(row.wait_ms).unwrap_or(0));
+        Ok(match row.verdict.as_str() {
+            // Counted from before the question: the database's send_until is never earlier than ours.
+            "go" => Permit::Go {
+                wait,
+                send_until: asked + wait + self.settings.lease.send_deadline(),
+            },
+            "at" => Permit::At { wait },
+            "stop" => Permit::Stop(match row.reason.as_deref() {
+                Some("connection_changed") => StopReason::ConnectionChanged,
+                Some("cancelled") => StopReason::Cancelled,
+                Some("paused") => StopReason::Paused,
+                _ => StopReason::LeaseLost,
+            }),
+            _ => return Err(corrupt("queue_permit.verdict")),
+        })
+    }
+
+    /// True when the lease is still certain for this kind of call, right now.
+    #[must_use]
+    pub fn lease_allows(&self, ask: &Ask) -> bool {
+        self.settings.lease.allows(ask)
+    }
+
+    /// A lease that is about to be renewed is waited for, but never longer than a lease.
+    async fn wait_for_lease(&self, ask: &Ask) -> bool {
+        let mut until = self.settings.lease.until.clone();
+        let renewed = async {
+            while !self.settings.lease.allows(ask) {
+                if until.changed().await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        tokio::time::timeout(self.settings.lease.length, renewed)
+            .await
+            .unwrap_or(false)
+    }
+
+    async fn query(&self, ask: Ask) -> Result<Row, sqlx::Error> {
+        let link = match ask {
+            Ask::Write { link } => link,
+            Ask::Read | Ask::Authorise => None,
+        };
+        let bucket = (ask != Ask::Authorise).then_some(self.bucket.key.as_str());
+        let budget = self.bucket.budget;
+        let mut db = self.settings.database.worker().await?;
+        let row = sqlx::query_as!(
+            Row,
+            r#"select verdict as "verdict!", wait_ms as "wait_ms!", reason
+               from queue_permit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"#,
+            self.settings.worker.0,
+            self.job.lane,
+            self.job.fence,
+            self.job.id.0,
+            self.connection.id.0,
+            self.connection.epoch,
+            bucket,
+            self.connection.firm_id.0,
+            budget.calls,
+            ms(budget.window),
+            ms(budget.jitter()),
+            ms(PATIENCE),
+            link.map(|id| id.0),
+            ms(self.settings.lease.send_deadline()),
+        )
+        .fetch_one(&mut *db)
+        .await?;
+        db.commit().await?;
+        Ok(row)
+    }
+}
+
+struct Row {
+    verdict: String,
+    wait_ms: i32,
+    reason: Option<String>,
+}
+
+fn ms(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}

@@ -1,1 +1,121 @@
+//! Ingress: the API's table of contents, and the life of its process.
 
+mod auth;
+mod body;
+mod error;
+mod landing;
+mod limits;
+mod request;
+mod routes;
+mod state;
+
+use anyhow::Context;
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use shared::config::IngressConfig;
+use shared::db::Database;
+use shared::{schema, telemetry};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use auth::Bearer;
+use state::AppState;
+
+use crate::error::ApiError;
+
+/// A body longer than this is refused.
+const LONGEST_BODY: usize = 1024 * 1024;
+const CONNECTIONS: u32 = 16;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "CaseHug integrations", description = "What a firm approves stands in its practice-management system, exactly once."),
+    modifiers(&Bearer),
+)]
+struct Api;
+
+/// The routes, and their description.
+fn router() -> (Router<AppState>, Document) {
+    let (router, document) = OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(routes::events::post_events))
+        .routes(routes!(routes::events::get_event))
+        .routes(routes!(
+            routes::connect::begin_connect,
+            routes::connect::follow_ticket
+        ))
+        .routes(routes!(routes::callback::receive_callback))
+        .routes(routes!(routes::status::get_status))
+        .routes(routes!(
+            routes::sync::request_sync,
+            routes::sync_logs::list_sync_logs
+        ))
+        .routes(routes!(routes::probe::enqueue_probes))
+        .split_for_parts();
+    let text = document.to_pretty_json().unwrap_or_default();
+    let router = router.route(
+        "/openapi.json",
+        axum::routing::get(move |guest| routes::openapi::get_openapi(guest, text)),
+    );
+    (router, document)
+}
+
+fn app(state: AppState) -> Router {
+    let (router, _) = router();
+    router
+        .fallback(async || ApiError::NotFound)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(middleware::from_fn(request::identify))
+        .with_state(state)
+}
+
+/// Runs until SIGTERM or SIGINT, then answers what it has begun.
+///
+/// # Errors
+/// The settings, the schema or a port refuse the start.
+pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
+    let metrics = telemetry::start(config.common.log_format, &config.common.log_filter)?;
+    if config.common.migrate {
+        schema::migrate(&config.common.database_direct_url)
+            .await
+            .context("migrate")?;
+    }
+    let database = Database::lazy(&config.common.database_url, CONNECTIONS)?;
+    schema::check(&database).await.context("check the schema")?;
+    let ops = routes::ops::router(database.clone(), metrics);
+    let ops_listener = bind(config.common.ops_listen).await?;
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(ops_listener, ops).await {
+            tracing::error!(error = %error, "the ops port ended");
+        }
+    });
+    let listener = bind(config.listen).await?;
+    let state = AppState::new(&config, database.clone()).await?;
+    tracing::info!(address = %config.listen, "ingress started");
+    let service = app(state).into_make_service_with_connect_info::<std::net::SocketAddr>();
+    axum::serve(listener, service)
+        .with_graceful_shutdown(stop()?)
+        .await?;
+    database.close().await;
+    tracing::info!("ingress stopped");
+    Ok(())
+}
+
+async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("bind {address}"))
+}
+
+fn stop() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,1 +1,39 @@
-fn main() {}
+//! `casehug-ingress`: checks what comes in, appends it to the inbox, answers. Nothing more.
+
+use std::process::ExitCode;
+
+use shared::config::{self, IngressConfig};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    if std::env::args().nth(1).is_some() {
+        print_help();
+        return ExitCode::SUCCESS;
+    }
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    let config =
+        IngressConfig::read(|name| std::env::var(name).ok()).map_err(anyhow::Error::msg)?;
+    ingress::run(config).await
+}
+
+#[expect(clippy::print_stdout, reason = "help is this command's output")]
+fn print_help() {
+    println!("casehug-ingress\n\n{}", config::help());
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a program that cannot start has no log yet"
+)]
+fn report(error: &anyhow::Error) {
+    eprintln!("casehug-ingress: {error:#}");
+}

@@ -222,19 +222,15 @@ impl ClioConfig {
                     );
                 }
                 (None, None) => {}
-                (Some(_), None) => {
-                    drop(reader.wrong::<()>(&secret_name, "is missing beside its id"))
-                }
-                (None, Some(_)) => {
-                    drop(reader.wrong::<()>(&id_name, "is missing beside its secret"))
-                }
+                (Some(_), None) => reader.note(&secret_name, "is missing beside its id"),
+                (None, Some(_)) => reader.note(&id_name, "is missing beside its secret"),
             }
         }
         let base_url = reader.optional("CLIO_BASE_URL");
         if let Some(base) = &base_url
             && !(allow_test_providers && is_loopback(base))
         {
-            let _: Option<()> = reader.wrong(
+            reader.note(
                 "CLIO_BASE_URL",
                 "must be http://127.0.0.1:port/… and needs ALLOW_TEST_PROVIDERS=1",
             );
@@ -458,8 +454,12 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong<T>(&mut self, name: &str, why: &str) -> Option<T> {
-        self.mistakes.push(format!("{name} {why}"));
+        self.note(name, why);
         None
+    }
+
+    fn note(&mut self, name: &str, why: &str) {
+        self.mistakes.push(format!("{name} {why}"));
     }
 
     fn finish<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, String> {

@@ -1,1 +1,6 @@
-fn main() {}
+//! The system's rules, each as a test over real processes: Postgres, the Clio simulator, ingress and workers.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
+mod support;
+
+mod approval;

@@ -1,1 +1,89 @@
+//! The worker: what runs in its process, in reading order.
+//!
+//! - [`mod@leaser`] takes ready lanes and hands their jobs to apalis, through `shared::queue::LaneBackend`.
+//! - [`mod@executor`] runs one job in a task of its own and turns its instruction into an outcome.
+//! - [`mod@finisher`] commits the outcomes that have gathered.
+//! - [`mod@renewer`] keeps the lease alive until the last job has ended, and stops all jobs when it cannot.
+//! - [`mod@relay`] fans the inbox out; [`mod@maintenance`] does what is due now and then.
+//! - [`mod@registry`] lists the jobs; [`mod@jobs`] are they.
 
+mod engine;
+mod executor;
+mod finisher;
+mod judge;
+mod leaser;
+mod maintenance;
+mod ops;
+mod relay;
+mod renewer;
+mod slots;
+
+pub mod jobs;
+mod registry;
+
+use anyhow::Context;
+use shared::config::WorkerConfig;
+use shared::db::Database;
+use shared::{schema, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Ended, Engine};
+
+/// Runs until SIGTERM or SIGINT: then leases nothing more, finishes what runs within the grace time, and returns.
+///
+/// # Errors
+/// The settings, the schema or a port refuse the start. Once started, a database that goes away is waited for.
+pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
+    let metrics = telemetry::start(config.common.log_format, &config.common.log_filter)?;
+    if config.common.migrate {
+        schema::migrate(&config.common.database_direct_url)
+            .await
+            .context("migrate")?;
+    }
+    let connections = u32::from(config.concurrency).clamp(8, 24);
+    let database = Database::lazy(&config.common.database_url, connections)?;
+    check_start(&config, &database).await?;
+    let health = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;
+    let drain = CancellationToken::new();
+    tokio::spawn(drain_on_signal(drain.clone())?);
+    tracing::info!(concurrency = config.concurrency, "worker started");
+    while !drain.is_cancelled() {
+        let engine =
+            Engine::start(&config, database.clone(), drain.clone(), health.clone()).await?;
+        match engine.run().await {
+            Ended::Drained => break,
+            Ended::LeaseLost => {
+                tracing::error!("another worker took over; starting anew under a new lease")
+            }
+        }
+    }
+    database.close().await;
+    tracing::info!("worker stopped");
+    Ok(())
+}
+
+async fn check_start(config: &WorkerConfig, database: &Database) -> anyhow::Result<()> {
+    schema::check(database).await.context("check the schema")?;
+    let mut db = database.worker().await?;
+    for key in shared::db::connections::list_key_ids(&mut db).await? {
+        anyhow::ensure!(
+            config.common.token_keys.holds(&key),
+            "stored tokens are sealed with key id {key}, which TOKEN_KEYS does not hold"
+        );
+    }
+    Ok(())
+}
+
+fn drain_on_signal(drain: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut term = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("draining");
+        drain.cancel();
+    })
+}

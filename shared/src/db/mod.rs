@@ -62,7 +62,7 @@ impl Database {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn firm(&self, firm: FirmId) -> Result<PgTransaction<'static>, sqlx::Error> {
+    pub async fn firm(&self, firm: FirmId) -> Result<Transaction, sqlx::Error> {
         // The id prints as hexadecimal digits and dashes: nothing in it can end the literal.
         let begin = format!("begin; set local role casehug_firm; set local app.firm_id = '{firm}'");
         self.pool.begin_with(AssertSqlSafe(begin)).await
@@ -72,7 +72,7 @@ impl Database {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn worker(&self) -> Result<PgTransaction<'static>, sqlx::Error> {
+    pub async fn worker(&self) -> Result<Transaction, sqlx::Error> {
         self.pool
             .begin_with("begin; set local role casehug_worker")
             .await
@@ -82,6 +82,33 @@ impl Database {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// A transaction in one of the two roles; dropped without commit it is rolled back.
+pub type Transaction = PgTransaction<'static>;
+
+/// What a database call can end in; other crates need not know sqlx for it.
+pub type DbError = sqlx::Error;
+
+/// Data that the database will never take: a violated constraint, text it cannot store. Everything else passes.
+#[must_use]
+pub fn is_refusal(error: &DbError) -> bool {
+    match error {
+        DbError::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("22") || code.starts_with("23")),
+        DbError::Encode(_) | DbError::Decode(_) | DbError::ColumnDecode { .. } => true,
+        _ => false,
+    }
+}
+
+/// True when a statement broke this unique constraint or index.
+#[must_use]
+pub fn violates(error: &DbError, constraint: &str) -> bool {
+    error
+        .as_database_error()
+        .and_then(|e| e.constraint())
+        .is_some_and(|name| name == constraint)
 }
 
 /// A row that does not fit the domain: a table and a column that somebody wrote past us.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
+use crate::domain::FirmId;
+
 /// So many calls in any window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
@@ -51,6 +53,23 @@ impl Budget {
 pub struct Bucket {
     pub key: String,
     pub budget: Budget,
+}
+
+/// Opens the bucket of a fresh authorisation, with the one call that learnt its account. A bucket that exists keeps its count:
+/// the same token's calls of the last window still stand.
+pub async fn open(db: &mut PgConnection, bucket: &Bucket, firm: FirmId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"insert into buckets as b (key, firm_id, budget, configured, window_ms, sent, used_at)
+           values ($1, $2, $3, $3, $4, array[app_now()], app_now())
+           on conflict (key) do update set sent = b.sent || app_now(), used_at = app_now()"#,
+        bucket.key,
+        firm.0,
+        bucket.budget.calls,
+        i32::try_from(bucket.budget.window.as_millis()).unwrap_or(i32::MAX),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Pauses the bucket for every worker at once.

@@ -5,5 +5,5 @@
 mod bucket;
 mod headers;
 
-pub use bucket::{Bucket, Budget, correct, pause};
+pub use bucket::{Bucket, Budget, correct, open, pause};
 pub use headers::{RateHeaders, clamp_retry_after, retry_after};

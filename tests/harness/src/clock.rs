@@ -19,3 +19,12 @@ pub(crate) fn unix_seconds() -> u64 {
 pub(crate) fn random_hex() -> String {
     Uuid::new_v4().simple().to_string()
 }
+
+/// An id that nobody has had yet.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the harness's one source of chance"
+)]
+pub(crate) fn new_id() -> Uuid {
+    Uuid::new_v4()
+}

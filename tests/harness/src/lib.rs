@@ -5,6 +5,7 @@ mod clock;
 mod eventually;
 mod guard;
 
+pub mod app;
 pub mod cluster;
 mod database;
 mod template;
@@ -13,6 +14,7 @@ mod process;
 pub mod proxy;
 mod token;
 
+pub use app::{App, AppSettings};
 pub use cluster::{Cluster, Mode};
 pub use database::Database;
 pub use eventually::eventually;

@@ -77,7 +77,7 @@ fn multiparts(ranges: &[Range<u64>]) -> Value {
         .iter()
         .zip(1_u32..)
         .map(|(range, number)| {
-            json!({ "part_number": number, "content_length": range.end - range.start })
+            json!({ "part_number": number, "content_length": (range.end - range.start).to_string() })
         })
         .collect()
 }

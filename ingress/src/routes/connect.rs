@@ -1,0 +1,185 @@
+//! Connecting, first half: a ticket for the browser, then the browser's way to the provider.
+//!
+//! The caller with a token gets a one-time ticket; the browser that follows it gets a cookie, and only that browser can
+//! finish. So nobody can make another person's consent land in his own firm.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::crypto;
+use shared::db::oauth_states::{self, Begun};
+use shared::domain::{FirmId, Platform, Region};
+use shared::providers::{OAuthClient, Provider};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::auth::{Caller, Guest, Role};
+use crate::body::{JsonBody, PlatformPath, QueryOf};
+use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::landing::{Landing, redirect};
+use crate::state::AppState;
+
+const TICKET_LIVES: Duration = Duration::from_mins(1);
+const STATE_LIVES: Duration = Duration::from_mins(10);
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct FirmQuery {
+    firm_id: Option<Uuid>,
+}
+
+/// Which of the platform's regions; `us` when nothing is said.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ConnectBody {
+    region: Option<Region>,
+}
+
+/// Where to send the browser, within a minute.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ConnectAnswer {
+    url: String,
+}
+
+/// Begins a connect: answers an address for the browser, good for 60 seconds and one use.
+#[utoipa::path(post, path = "/api/v1/integrations/{platform}/connect", request_body = ConnectBody,
+    params(("platform" = Platform, Path), FirmQuery), security(("bearer" = ["firm_admin", "operator"])),
+    responses((status = 200, body = ConnectAnswer), (status = 409, body = ErrorBody)))]
+pub(crate) async fn begin_connect(
+    State(state): State<AppState>,
+    caller: Caller,
+    PlatformPath(platform): PlatformPath,
+    QueryOf(query): QueryOf<FirmQuery>,
+    JsonBody(body): JsonBody,
+) -> ApiResult<Json<ConnectAnswer>> {
+    caller.allow(&[Role::FirmAdmin, Role::Operator])?;
+    let firm = caller.firm(query.firm_id.map(FirmId))?;
+    let region = read_region(body)?;
+    state
+        .oauth(platform, region)
+        .ok_or(ApiError::NotConfigured)?;
+    let ticket = bound_token(firm);
+    let begun = Begun {
+        platform,
+        region,
+        actor: caller.subject,
+    };
+    let mut db = state.firm(firm).await?;
+    oauth_states::insert_ticket(&mut db, firm, &begun, &ticket, TICKET_LIVES).await?;
+    db.commit().await?;
+    let path = format!("api/v1/integrations/{platform}/connect?ticket={ticket}");
+    Ok(Json(ConnectAnswer {
+        url: state.address(&path),
+    }))
+}
+
+fn read_region(body: Value) -> Result<Region, ApiError> {
+    if body.is_null() {
+        return Ok(Region::Us);
+    }
+    let body: ConnectBody = serde_json::from_value(body)
+        .map_err(|_| ApiError::field("region", "must be us, eu, ca or au"))?;
+    Ok(body.region.unwrap_or(Region::Us))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct TicketQuery {
+    ticket: Option<String>,
+}
+
+/// Follows a ticket: sets the cookie and sends the browser to the provider.
+#[utoipa::path(get, path = "/api/v1/integrations/{platform}/connect", params(("platform" = Platform, Path), TicketQuery),
+    responses((status = 302)))]
+pub(crate) async fn follow_ticket(
+    State(state): State<AppState>,
+    _: Guest,
+    PlatformPath(platform): PlatformPath,
+    QueryOf(query): QueryOf<TicketQuery>,
+) -> ApiResult<Response> {
+    let ticket = query.ticket.unwrap_or_default();
+    let Some(firm) = firm_of(&ticket) else {
+        return Ok(state.land(platform, Landing::Error("invalid_ticket")));
+    };
+    let mut db = state.firm(firm).await?;
+    let Some(begun) = oauth_states::take_ticket(&mut db, firm, platform, &ticket).await? else {
+        return Ok(state.land(platform, Landing::Error("invalid_ticket")));
+    };
+    let (state_token, cookie) = (bound_token(firm), crypto::new_token());
+    oauth_states::insert_state(&mut db, firm, &begun, &state_token, &cookie, STATE_LIVES).await?;
+    db.commit().await?;
+    let Some(oauth) = state.oauth(platform, begun.region) else {
+        return Ok(state.land(platform, Landing::Error("not_configured")));
+    };
+    let to = oauth.authorize_url(&state.callback_url(platform), &state_token);
+    let mut response = redirect(to.as_str());
+    if let Ok(value) = HeaderValue::from_str(&state.cookie().set(&cookie)) {
+        response.headers_mut().insert(header::SET_COOKIE, value);
+    }
+    Ok(response)
+}
+
+/// A random token that names its firm, so that it is looked up under that firm's own row level security.
+fn bound_token(firm: FirmId) -> String {
+    format!("{}.{}", firm.0.simple(), crypto::new_token())
+}
+
+/// The firm that a token names. That it is no forgery is for the stored hash to say.
+pub(crate) fn firm_of(token: &str) -> Option<FirmId> {
+    token.split_once('.')?.0.parse().ok().map(FirmId)
+}
+
+/// The connect cookie's name and attributes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ConnectCookie {
+    /// `__Host-`: https only, this host alone.
+    Host,
+    /// On loopback, where there is no https.
+    Plain,
+}
+
+impl ConnectCookie {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Host => "__Host-casehug_connect",
+            Self::Plain => "casehug_connect",
+        }
+    }
+
+    fn set(self, value: &str) -> String {
+        let secure = match self {
+            Self::Host => "; Secure",
+            Self::Plain => "",
+        };
+        let lives = STATE_LIVES.as_secs();
+        format!(
+            "{}={value}; Path=/; Max-Age={lives}; HttpOnly; SameSite=Lax{secure}",
+            self.name()
+        )
+    }
+
+    /// Takes the cookie back.
+    pub(crate) fn unset(self) -> String {
+        self.set("").replace("Max-Age=600", "Max-Age=0")
+    }
+}
+
+impl AppState {
+    pub(crate) fn cookie(&self) -> ConnectCookie {
+        if self.public_url.scheme() == "https" {
+            ConnectCookie::Host
+        } else {
+            ConnectCookie::Plain
+        }
+    }
+
+    /// The OAuth client of a platform and region, where one is configured.
+    pub(crate) fn oauth(&self, platform: Platform, region: Region) -> Option<&OAuthClient> {
+        match platform {
+            Platform::Clio => self.clio.oauth(region),
+            Platform::Lawmatics | Platform::Smokeball | Platform::Mycase => None,
+        }
+    }
+}

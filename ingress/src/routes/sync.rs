@@ -1,0 +1,229 @@
+//! `POST …/sync`: a person's wish for one matter. It becomes an event; a caller who likes waits for its run.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::clock::{self, Moment};
+use shared::crypto::{hex, token_hash};
+use shared::db::sync_logs::RunResult;
+use shared::db::{connections, events, matters, sync_logs};
+use shared::domain::event::{NewEvent, SYNC_REQUESTED, SyncAction, SyncWish};
+use shared::domain::{FirmId, JobId, MatterId, Platform, RunId};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::auth::{Caller, Role};
+use crate::body::{JsonBody, PlatformPath, QueryOf};
+use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::state::AppState;
+
+const LONGEST_WAIT_SECS: u64 = 30;
+const LONGEST_KEY: usize = 128;
+const LOOK_AGAIN: Duration = Duration::from_millis(75);
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What is wished for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the body; the handler reads it by hand to name the wrong field"
+)]
+pub(crate) struct SyncBody {
+    matter_id: Uuid,
+    /// `sync_matter` when nothing is said.
+    action: Option<SyncAction>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct SyncQuery {
+    firm_id: Option<Uuid>,
+}
+
+/// Wishes for the sync of one matter, whatever the automatic settings. `Prefer: wait=N` (at most 30) waits for its end;
+/// the same `Idempotency-Key` answers with the same run.
+#[utoipa::path(post, path = "/api/v1/integrations/{platform}/sync", request_body = SyncBody,
+    params(("platform" = Platform, Path), SyncQuery, ("Prefer" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
+    security(("bearer" = ["firm_admin", "firm_member", "operator"])),
+    responses((status = 200, body = Value), (status = 202, body = Value), (status = 404, body = ErrorBody),
+        (status = 409, body = ErrorBody), (status = 422, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub(crate) async fn request_sync(
+    State(state): State<AppState>,
+    caller: Caller,
+    PlatformPath(platform): PlatformPath,
+    QueryOf(query): QueryOf<SyncQuery>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> ApiResult<Response> {
+    caller.allow(&[Role::FirmAdmin, Role::FirmMember, Role::Operator])?;
+    let firm = caller.firm(query.firm_id.map(FirmId))?;
+    let (matter_id, action) = read_body(&body)?;
+    check_records(&state, firm, platform, matter_id).await?;
+    let wish = SyncWish {
+        platform,
+        action,
+        matter_id,
+        run_id: RunId(clock::new_id()),
+        log_id: JobId(clock::new_id()),
+        actor: caller.subject.clone(),
+    };
+    let wish = append(&state, firm, wish, &headers).await?;
+    match wait_secs(&headers) {
+        Some(secs) => wait(&state, firm, &wish, secs).await,
+        None => Ok(accepted(&wish)),
+    }
+}
+
+fn read_body(body: &Value) -> Result<(MatterId, SyncAction), ApiError> {
+    let matter_id = body
+        .get("matter_id")
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| ApiError::field("matter_id", "is missing or no UUID"))?;
+    let action = match body.get("action") {
+        None | Some(Value::Null) => SyncAction::SyncMatter,
+        Some(action) => serde_json::from_value(action.clone())
+            .map_err(|_| ApiError::field("action", "must be sync_matter or pull_matters"))?,
+    };
+    match action {
+        SyncAction::SyncMatter => Ok((MatterId(matter_id), action)),
+        SyncAction::PullMatters => Err(ApiError::NotAvailable),
+    }
+}
+
+async fn check_records(
+    state: &AppState,
+    firm: FirmId,
+    platform: Platform,
+    matter: MatterId,
+) -> Result<(), ApiError> {
+    let mut db = state.firm(firm).await?;
+    if !matters::exists(&mut db, firm, matter).await? {
+        return Err(ApiError::NotFound);
+    }
+    let connection = connections::find_by_platform(&mut db, firm, platform).await?;
+    connection.map(|_| ()).ok_or(ApiError::NotConnected)
+}
+
+/// Appends the wish; a repeated key answers with the wish that was first.
+async fn append(
+    state: &AppState,
+    firm: FirmId,
+    wish: SyncWish,
+    headers: &HeaderMap,
+) -> Result<SyncWish, ApiError> {
+    let id = event_id(&wish, headers)?;
+    let event = NewEvent {
+        firm_id: firm,
+        id: id.clone(),
+        event_type: SYNC_REQUESTED.into(),
+        data: json!(wish),
+        created_at: None,
+        wish: true,
+    };
+    let appended = state.inbox.append(vec![event]).await?;
+    if appended.duplicates == 0 {
+        return Ok(wish);
+    }
+    let mut db = state.firm(firm).await?;
+    let stored = events::find(&mut db, firm, &id).await?;
+    let first: Option<SyncWish> = stored.and_then(|event| serde_json::from_value(event.data).ok());
+    first
+        .filter(|first| {
+            (first.matter_id, first.action, first.platform)
+                == (wish.matter_id, wish.action, wish.platform)
+        })
+        .ok_or_else(|| ApiError::field("Idempotency-Key", "was used for another request"))
+}
+
+fn event_id(wish: &SyncWish, headers: &HeaderMap) -> Result<String, ApiError> {
+    let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(format!("sync:{}", wish.run_id));
+    };
+    match key.to_str() {
+        Ok(key) if (1..=LONGEST_KEY).contains(&key.len()) => Ok(format!(
+            "sync:key:{}",
+            hex(&token_hash(&format!("{}\n{key}", wish.actor)))
+        )),
+        _ => Err(ApiError::field(
+            "Idempotency-Key",
+            "must be 1 to 128 plain characters",
+        )),
+    }
+}
+
+/// `Prefer: wait=N`, at most half a minute.
+fn wait_secs(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get_all(PREFER)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([',', ';']))
+        .filter_map(|preference| preference.trim().strip_prefix("wait="))
+        .find_map(|secs| secs.trim().parse().ok())
+        .map(|secs: u64| secs.min(LONGEST_WAIT_SECS))
+}
+
+fn accepted(wish: &SyncWish) -> Response {
+    let status_url = format!(
+        "/api/v1/integrations/{}/sync?run_id={}",
+        wish.platform, wish.run_id
+    );
+    let body = json!({ "success": true, "run_id": wish.run_id, "log_id": wish.log_id, "status_url": status_url });
+    (StatusCode::ACCEPTED, Json(body)).into_response()
+}
+
+async fn wait(
+    state: &AppState,
+    firm: FirmId,
+    wish: &SyncWish,
+    secs: u64,
+) -> Result<Response, ApiError> {
+    let deadline = Moment::now() + Duration::from_secs(secs);
+    loop {
+        let mut db = state.firm(firm).await?;
+        let result = sync_logs::find_run_result(&mut db, firm, wish.log_id).await?;
+        drop(db);
+        if let Some(result) = result {
+            return Ok(finished(wish, &result, secs));
+        }
+        let left = deadline.remaining();
+        if left.is_zero() {
+            return Ok(accepted(wish));
+        }
+        tokio::time::sleep(LOOK_AGAIN.min(left)).await;
+    }
+}
+
+fn finished(wish: &SyncWish, result: &RunResult, secs: u64) -> Response {
+    let body = if result.status == "success" {
+        success(wish, result)
+    } else {
+        json!({ "success": false, "log_id": wish.log_id, "error": {
+            "code": result.code, "message": result.error_message, "resolution": result.resolution } })
+    };
+    let mut response = Json(body).into_response();
+    if let Ok(applied) = HeaderValue::from_str(&format!("wait={secs}")) {
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+    }
+    response
+}
+
+fn success(wish: &SyncWish, result: &RunResult) -> Value {
+    let id = result.external_matter_id.as_deref();
+    // Clio's ids are numbers, and published as such.
+    let own: Value = match id.map(str::parse::<i64>) {
+        Some(Ok(number)) => json!(number),
+        _ => json!(id),
+    };
+    let mut body = json!({ "success": true, "externalMatterId": id,
+        "documentsUploaded": result.documents_uploaded, "log_id": wish.log_id });
+    body[wish.platform.matter_id_member()] = own;
+    body
+}

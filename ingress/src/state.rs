@@ -1,0 +1,61 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+
+use shared::config::IngressConfig;
+use shared::crypto::KeyRing;
+use shared::db::{Database, Transaction};
+use shared::domain::{FirmId, Platform};
+use shared::inbox::Appender;
+use shared::providers::clio::Clio;
+use url::Url;
+
+use crate::auth::Authority;
+use crate::error::ApiError;
+use crate::limits::CallerLimits;
+
+/// Ingress never creates records at a provider; its calls need no send deadline of a lease.
+const SEND_DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Shared by all handlers; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct AppState {
+    pub(crate) database: Database,
+    pub(crate) inbox: Appender,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) limits: CallerLimits,
+    pub(crate) clio: Arc<Clio>,
+    pub(crate) keys: KeyRing,
+    pub(crate) public_url: Url,
+    pub(crate) dashboard_url: Url,
+}
+
+impl AppState {
+    pub(crate) async fn new(config: &IngressConfig, database: Database) -> anyhow::Result<Self> {
+        Ok(Self {
+            inbox: Appender::start(database.clone()),
+            database,
+            authority: Arc::new(Authority::new(config).await?),
+            limits: CallerLimits::per_minute(config.caller_limit_per_minute),
+            clio: Arc::new(config.common.clio(SEND_DEADLINE)?),
+            keys: config.common.token_keys.clone(),
+            public_url: config.public_url.clone(),
+            dashboard_url: config.dashboard_url.clone(),
+        })
+    }
+
+    /// A transaction that sees this firm's rows alone.
+    pub(crate) async fn firm(&self, firm: FirmId) -> Result<Transaction, ApiError> {
+        Ok(self.database.firm(firm).await?)
+    }
+
+    /// Where the provider sends the browser back to.
+    pub(crate) fn callback_url(&self, platform: Platform) -> String {
+        self.address(&format!("api/v1/integrations/{platform}/callback"))
+    }
+
+    /// An address under `PUBLIC_URL`.
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("{}/{path}", self.public_url.as_str().trim_end_matches('/'))
+    }
+}

@@ -1,0 +1,76 @@
+//! What every test begins and ends with.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use e2e::clio_requests;
+use harness::{App, AppSettings, Cluster};
+
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// One Postgres for all tests; its guard stops it when the program ends.
+pub(crate) fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("e2e-postgres");
+        Cluster::start(&folder, harness::cluster::FAST).unwrap()
+    })
+}
+
+/// A test's system, in a folder of its own that goes with it.
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    folder: tempfile::TempDir,
+}
+
+impl std::ops::Deref for TestApp {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.app
+    }
+}
+
+impl std::ops::DerefMut for TestApp {
+    fn deref_mut(&mut self) -> &mut App {
+        &mut self.app
+    }
+}
+
+pub(crate) async fn start() -> TestApp {
+    start_with(AppSettings::default()).await
+}
+
+pub(crate) async fn start_with(settings: AppSettings) -> TestApp {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let app = App::start(cluster(), folder.path(), settings).await.unwrap();
+    app.limits(&serde_json::json!({ "mode": "off" })).await.unwrap();
+    TestApp { app, folder }
+}
+
+impl TestApp {
+    /// Every request that Clio was sent is valid by its own description, no job is left, no invariant is broken.
+    pub(crate) async fn finish(self) {
+        self.app.settled(SOON).await.unwrap();
+        self.check_lanes().await;
+        let report = clio_requests::violations(&self.app.record()).unwrap();
+        assert!(report.violations.is_empty(), "invalid requests to Clio: {:#?}", report.violations);
+        drop(self.folder);
+    }
+
+    /// The invariants of lanes: none idle or held without reason, none lost.
+    pub(crate) async fn check_lanes(&self) {
+        let broken = self
+            .app
+            .count(
+                "select count(*) from lanes l where
+                   (l.ready_at is null and l.worker is null and exists (select 1 from jobs j where j.lane = l.key and j.state = 'queued'))
+                   or (l.ready_at is not null and not exists (select 1 from jobs j where j.lane = l.key and j.state = 'queued'))
+                   or exists (select 1 from jobs j where j.lane = l.key and j.state = 'queued' and j.seq <= l.gone_through)",
+            )
+            .await
+            .unwrap();
+        assert_eq!(broken, 0, "lanes that break an invariant");
+    }
+}

@@ -1,0 +1,178 @@
+//! One life under one lease: the tasks of a worker, started together and ended in order.
+//!
+//! Drain: the leaser ends first and with it apalis's source; running jobs go on under a lease that is still renewed;
+//! after the grace time they are told to stop and give their lanes back; the finisher commits what they left; the renewer
+//! ends last, and the worker's row goes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use apalis::prelude::{Data, WorkerBuilder};
+use shared::clock;
+use shared::config::WorkerConfig;
+use shared::crypto::KeyRing;
+use shared::db::Database;
+use shared::domain::{WorkerId, job::LeasedJob};
+use shared::providers::clio::Clio;
+use shared::queue::{self, GateSettings, LaneBackend, Lease};
+use shared::storage::Storage;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::executor::Executor;
+use crate::finisher::Finisher;
+use crate::leaser::Leaser;
+use crate::maintenance::Maintenance;
+use crate::ops::Health;
+use crate::relay::RelayLoop;
+use crate::renewer::{Renewer, Verdict};
+use crate::slots::Slots;
+
+/// How an engine ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Drained,
+    /// Another worker has taken over: everything here is void.
+    LeaseLost,
+}
+
+/// What every job of this engine can reach.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) database: Database,
+    pub(crate) keys: KeyRing,
+    pub(crate) storage: Storage,
+    pub(crate) clio: Clio,
+    pub(crate) gates: GateSettings,
+    pub(crate) links_doubt_since: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+pub(crate) struct Engine {
+    worker: WorkerId,
+    shared: Shared,
+    slots: Arc<Slots>,
+    renewer: Renewer,
+    drain: CancellationToken,
+    grace: Duration,
+    concurrency: u16,
+    direct_url: String,
+    health: Health,
+}
+
+impl Engine {
+    /// Registers a new worker; its first lease begins.
+    pub(crate) async fn start(
+        config: &WorkerConfig,
+        database: Database,
+        drain: CancellationToken,
+        health: Health,
+    ) -> anyhow::Result<Self> {
+        let worker = WorkerId(clock::new_id());
+        // A connection of its own: a beat must not wait behind the jobs' statements.
+        let beats = Database::lazy(&config.common.database_url, 1)?;
+        let name = format!("casehug-worker/{}", std::process::id());
+        let renewer = Renewer::start(beats, worker, &name, config.lease).await;
+        let lease = Lease {
+            length: config.lease,
+            until: renewer.until(),
+        };
+        let clio = config
+            .common
+            .clio(lease.send_deadline())
+            .context("set up TLS")?;
+        let storage = Storage::open(&config.storage_url)
+            .map_err(|why| anyhow::anyhow!("STORAGE_URL: {why}"))?;
+        let gates = GateSettings {
+            database: database.clone(),
+            worker,
+            lease,
+        };
+        let shared = Shared {
+            database,
+            keys: config.common.token_keys.clone(),
+            storage,
+            clio,
+            gates,
+            links_doubt_since: config.links_doubt_since,
+        };
+        Ok(Self {
+            worker,
+            shared,
+            slots: Arc::new(Slots::new(config.concurrency)),
+            renewer,
+            drain,
+            grace: config.shutdown_grace,
+            concurrency: config.concurrency,
+            direct_url: config.common.database_direct_url.clone(),
+            health,
+        })
+    }
+
+    pub(crate) async fn run(self) -> Ended {
+        let database = self.shared.database.clone();
+        // Ends leasing and everything beside it: at drain, and when the lease is lost.
+        let stop = self.drain.child_token();
+        let aborts = self.renewer.aborts();
+        let (leased, source) = mpsc::channel::<LeasedJob>(usize::from(self.concurrency));
+        let finisher = Finisher::start(database.clone(), self.worker, self.slots.clone());
+        let executor = Executor::new(
+            self.shared.clone(),
+            finisher.handle(),
+            self.slots.clone(),
+            aborts.clone(),
+            self.drain.clone(),
+        );
+        let mut verdict = self.renewer.verdict();
+        let renewing = tokio::spawn(self.renewer.run(self.health.clone()));
+        let tasks = TaskTracker::new();
+        let leaser = Leaser::new(database.clone(), self.worker, self.slots.clone(), leased);
+        tasks.spawn(leaser.run(stop.clone()));
+        let relay = RelayLoop::new(database.clone(), self.direct_url, self.slots.clone());
+        tasks.spawn(relay.run(stop.clone()));
+        let maintenance = Maintenance::new(
+            database.clone(),
+            self.worker,
+            self.slots.clone(),
+            self.shared.gates.lease.length,
+        );
+        tasks.spawn(maintenance.run(stop.clone()));
+        tasks.close();
+
+        let apalis = WorkerBuilder::new("casehug")
+            .backend(LaneBackend::new(source))
+            .data(executor)
+            .build(handle);
+        let mut handling = tokio::spawn(apalis.run());
+
+        let ended = tokio::select! {
+            () = self.drain.cancelled() => Ended::Drained,
+            _ = verdict.wait_for(|v| *v == Verdict::Gone) => Ended::LeaseLost,
+        };
+        stop.cancel();
+        let grace = if ended == Ended::Drained {
+            self.grace
+        } else {
+            Duration::ZERO
+        };
+        if tokio::time::timeout(grace, &mut handling).await.is_err() {
+            aborts.abort();
+            let _ = handling.await;
+        }
+        tasks.wait().await;
+        finisher.close().await;
+        renewing.abort();
+        let _ = renewing.await;
+        if let Err(error) = queue::deregister(&database, self.worker).await {
+            tracing::warn!(error = %error, "the worker's row stays until its lease ends");
+        }
+        ended
+    }
+}
+
+/// apalis's handler: all handlers share one task there, so the job runs in a task of its own.
+async fn handle(job: LeasedJob, executor: Data<Executor>) {
+    let executor = (*executor).clone();
+    let _ = tokio::spawn(async move { executor.run(job).await }).await;
+}

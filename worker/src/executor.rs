@@ -1,0 +1,125 @@
+//! The executor: runs one job in a task of its own, and turns what it says into an outcome that is committed.
+
+use std::sync::Arc;
+
+use shared::clock::Moment;
+use shared::domain::job::LeasedJob;
+use shared::domain::outcome::{Failure, Instruction, SkipReason, Waiting};
+use shared::queue;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Shared;
+use crate::finisher::FinisherHandle;
+use crate::jobs::Execution;
+use crate::judge::{self, Ran};
+use crate::registry;
+use crate::renewer::Aborts;
+use crate::slots::Slots;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Executor {
+    shared: Shared,
+    finisher: FinisherHandle,
+    slots: Arc<Slots>,
+    aborts: Aborts,
+    drain: CancellationToken,
+}
+
+impl Executor {
+    pub(crate) fn new(
+        shared: Shared,
+        finisher: FinisherHandle,
+        slots: Arc<Slots>,
+        aborts: Aborts,
+        drain: CancellationToken,
+    ) -> Self {
+        Self {
+            shared,
+            finisher,
+            slots,
+            aborts,
+            drain,
+        }
+    }
+
+    /// Returns when the outcome is committed.
+    pub(crate) async fn run(&self, job: LeasedJob) {
+        if self.drain.is_cancelled() {
+            self.give_back(job).await;
+        } else {
+            self.execute(job).await;
+        }
+        self.slots.give_back();
+    }
+
+    /// Not started: back at once, and no attempt is counted.
+    async fn give_back(&self, job: LeasedJob) {
+        let given = queue::give_back(&self.shared.database, self.shared.gates.worker, &[job]).await;
+        if let Err(error) = given {
+            tracing::warn!(error = %error, "a lease could not be given back and ends by itself");
+        }
+    }
+
+    async fn execute(&self, job: LeasedJob) {
+        let started = Moment::now();
+        let execution = Execution::new(
+            self.shared.clone(),
+            Arc::new(job.clone()),
+            self.aborts.token(),
+        );
+        let (instruction, calls) = perform(execution).await;
+        let ran = Ran {
+            duration: started.elapsed(),
+            calls,
+        };
+        metrics::histogram!("casehug_job_seconds", "kind" => job.kind.as_str())
+            .record(ran.duration.as_secs_f64());
+        if let Err(error) = judge::prepare(&self.shared.database, &job, &instruction).await {
+            tracing::warn!(error = %error, job.id = %job.id, "a pause could not be written");
+        }
+        let outcome = judge::outcome(&job, instruction, ran, shared::clock::random_fraction());
+        tracing::info!(
+            job.id = %job.id, job.kind = job.kind.as_str(), job.attempt = job.attempts + 1, connection.id = %job.connection_id,
+            outcome = outcome.attempt.outcome, code = outcome.code, duration_ms = outcome.attempt.duration_ms, "job ran"
+        );
+        metrics::counter!("casehug_jobs_finished_total", "kind" => job.kind.as_str(), "outcome" => outcome.attempt.outcome)
+            .increment(1);
+        self.finisher.finish(outcome).await;
+    }
+}
+
+/// Runs the job to its instruction: panics, time limits and cancellations are instructions too.
+async fn perform(execution: Execution) -> (Instruction, Vec<shared::domain::outcome::CallRecord>) {
+    let execution = Arc::new(execution);
+    let instruction = if execution.job.cancelled {
+        Instruction::Skipped(SkipReason::Cancelled)
+    } else {
+        let limit = execution.job.kind.time_limit();
+        let running = execution.clone();
+        // A task of its own: a panic ends in its handle and not here.
+        let task =
+            tokio::spawn(async move { tokio::time::timeout(limit, registry::run(&running)).await });
+        match task.await {
+            Ok(Ok(instruction)) => instruction,
+            Ok(Err(_)) => Instruction::Retry(Failure::new(
+                "timed_out",
+                "the job took longer than its limit",
+                "it is tried again by itself",
+            )),
+            Err(_) => Instruction::Retry(Failure::internal("the job broke off")),
+        }
+    };
+    let stopped = execution.cancel.is_cancelled();
+    let calls = execution.calls();
+    match instruction {
+        // Whatever a job says after it was told to stop: it was not its fault.
+        Instruction::Retry(_) if stopped => (
+            Instruction::Snooze {
+                wait: std::time::Duration::ZERO,
+                reason: Waiting::Shutdown,
+            },
+            calls,
+        ),
+        other => (other, calls),
+    }
+}

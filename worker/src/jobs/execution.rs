@@ -1,0 +1,180 @@
+//! One execution of a job: the job, what it can reach, and its session with the provider once it has one.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use shared::db::{connections, links};
+use shared::domain::connection::{Connection, ConnectionState};
+use shared::domain::job::LeasedJob;
+use shared::domain::link::{Account, Claim, Effect};
+use shared::domain::outcome::{CallRecord, Failure, Instruction, SkipReason, Waiting};
+use shared::domain::{LinkId, Platform};
+use shared::limit::Bucket;
+use shared::providers::clio::Clio;
+use shared::providers::{CallError, Provider, Session, SessionSettings};
+use shared::queue::{Gate, StopReason};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Shared;
+
+/// A search that found nothing is believed for so long: a job that was postponed between search and create need not search again.
+const SEARCH_HOLDS: Duration = Duration::from_mins(10);
+/// Another lane is creating the same record: it takes a call or two.
+const BUSY_AT_LEAST: Duration = Duration::from_millis(200);
+
+#[derive(Debug)]
+pub struct Execution {
+    pub(crate) shared: Shared,
+    pub(crate) job: Arc<LeasedJob>,
+    /// Ends with the lease, or with the worker's patience at shutdown.
+    pub(crate) cancel: CancellationToken,
+    session: OnceLock<Arc<Session>>,
+}
+
+impl Execution {
+    pub(crate) fn new(shared: Shared, job: Arc<LeasedJob>, cancel: CancellationToken) -> Self {
+        Self {
+            shared,
+            job,
+            cancel,
+            session: OnceLock::new(),
+        }
+    }
+
+    /// The calls made so far.
+    pub(crate) fn calls(&self) -> Vec<CallRecord> {
+        self.session
+            .get()
+            .map(|session| session.calls())
+            .unwrap_or_default()
+    }
+
+    /// The connection, when work may go on over it.
+    pub(crate) async fn connection(&self) -> Result<Arc<Connection>, CallError> {
+        let mut db = self.shared.database.firm(self.job.firm_id).await?;
+        let found = connections::find(&mut db, self.job.firm_id, self.job.connection_id).await?;
+        let Some(connection) = found else {
+            return Err(Instruction::Skipped(SkipReason::ConnectionGone).into());
+        };
+        match &connection.state {
+            ConnectionState::Active => Ok(Arc::new(connection)),
+            ConnectionState::NeedsReconnect { .. } => Err(CallError::NeedsReconnect),
+            ConnectionState::Disconnected => {
+                Err(Instruction::Skipped(SkipReason::ConnectionGone).into())
+            }
+        }
+    }
+
+    /// Opens the session with Clio: one an execution.
+    pub(crate) fn open_clio(
+        &self,
+        connection: Arc<Connection>,
+    ) -> Result<Context<'_, Clio>, CallError> {
+        let clio = &self.shared.clio;
+        let Some(oauth) = clio.oauth(connection.region) else {
+            return Err(not_configured(connection.platform));
+        };
+        // Clio counts per access token (providers/clio.md §8); a connection has one at a time.
+        let bucket = Bucket {
+            key: format!("clio:{}", connection.id),
+            budget: clio.budget(),
+        };
+        let session = Arc::new(Session::new(SessionSettings {
+            http: clio.http.clone(),
+            gate: Gate::new(
+                self.shared.gates.clone(),
+                self.job.clone(),
+                connection.clone(),
+                bucket,
+            ),
+            keys: self.shared.keys.clone(),
+            oauth: oauth.clone(),
+            cancel: self.cancel.clone(),
+        }));
+        let session = self.session.get_or_init(|| session).clone();
+        Ok(Context {
+            execution: self,
+            account: connection.account(),
+            connection,
+            session,
+            provider: clio,
+        })
+    }
+}
+
+fn not_configured(platform: Platform) -> CallError {
+    Instruction::Fail(Failure::new(
+        "not_configured",
+        format!("{} is not configured", platform.title()),
+        "CaseHug has to be given credentials for this platform and region",
+    ))
+    .into()
+}
+
+/// What the steps of a job share: the execution, the account, and the provider with its session.
+pub(crate) struct Context<'a, P> {
+    pub(crate) execution: &'a Execution,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) account: Account,
+    pub(crate) session: Arc<Session>,
+    pub(crate) provider: &'a P,
+}
+
+/// What a claim leaves to be done.
+pub(crate) enum Step {
+    /// Create it; a search that found nothing is still good.
+    Create(LinkId),
+    /// Search first.
+    Search(LinkId),
+    /// Somebody may have created it so long ago: look.
+    Look(LinkId, Duration),
+    /// It exists.
+    Exists(shared::domain::link::Existing),
+}
+
+impl<P: Provider> Context<'_, P> {
+    /// Claims an effect and says what is left to do; waits that belong to others become snoozes.
+    pub(crate) async fn claim(&self, effect: &Effect) -> Result<Step, CallError> {
+        let mut db = self.execution.shared.database.worker().await?;
+        let settle = self.provider.settle();
+        let claim =
+            links::claim(&mut db, &self.account, effect, &self.execution.job, settle).await?;
+        db.commit().await?;
+        match claim {
+            Claim::Mine {
+                link,
+                looked_ago: Some(ago),
+            } if ago < SEARCH_HOLDS => Ok(Step::Create(link)),
+            Claim::Mine { link, .. } => Ok(Step::Search(link)),
+            Claim::Have(existing) => Ok(Step::Exists(existing)),
+            Claim::Look { link, age } => Ok(Step::Look(link, age)),
+            Claim::Wait { wait, in_doubt } => Err(CallError::Later {
+                wait: wait.max(BUSY_AT_LEAST),
+                reason: if in_doubt {
+                    Waiting::Doubt
+                } else {
+                    Waiting::Contact
+                },
+            }),
+            Claim::Lost => Err(CallError::Stopped(StopReason::LeaseLost)),
+        }
+    }
+
+    /// Notes that a search or a look found nothing.
+    pub(crate) async fn found_nothing(&self, link: LinkId) -> Result<(), CallError> {
+        let mut db = self.execution.shared.database.worker().await?;
+        let held = links::found_nothing(&mut db, link, &self.execution.job).await?;
+        db.commit().await?;
+        if held {
+            Ok(())
+        } else {
+            Err(CallError::Stopped(StopReason::LeaseLost))
+        }
+    }
+
+    /// After a restore, links of the time since may be missing: a create then looks first, this far back.
+    pub(crate) fn doubt_age(&self) -> Option<Duration> {
+        let since = self.execution.shared.links_doubt_since?;
+        (shared::clock::wall_now() - since).to_std().ok()
+    }
+}

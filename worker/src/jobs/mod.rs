@@ -1,0 +1,10 @@
+//! Jobs: one file each. Every job is safe to run twice, and its module says why.
+
+mod contact;
+mod execution;
+
+pub mod sweep_links;
+pub mod sync_document;
+pub mod sync_matter;
+
+pub(crate) use execution::Execution;

@@ -1,0 +1,264 @@
+//! `sync_document`: brings one approved file to its matter at the provider: create, transfer, confirm.
+//!
+//! Safe to run twice: the creation is guarded by its link, a transfer may be repeated, and a confirmation that was given is
+//! read before it is given again. The file streams from the store; nothing holds it whole.
+
+mod transfer;
+
+use serde_json::{Map, json};
+use shared::db::{links, matters};
+use shared::domain::link::{Effect, Existing, LinkKind, Settled};
+use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
+use shared::domain::records::Upload;
+use shared::domain::{ExternalId, LinkId, UploadId};
+use shared::providers::{CallError, DocumentSlot, NewDocument, Provider};
+use shared::storage::StorageError;
+
+use super::contact::one_of;
+use super::execution::{Context, Execution, Step};
+
+const UNKNOWN_TYPE: &str = "application/octet-stream";
+
+/// Runs the job.
+pub async fn run(execution: &Execution) -> Instruction {
+    let connection = match execution.connection().await {
+        Ok(connection) => connection,
+        Err(error) => return error.instruction(shared::domain::Platform::Clio),
+    };
+    let platform = connection.platform;
+    let synced = match execution.open_clio(connection) {
+        Ok(context) => context.sync_document().await,
+        Err(error) => Err(error),
+    };
+    synced.map_or_else(|error| error.instruction(platform), Instruction::Done)
+}
+
+/// The file, checked and measured.
+struct File {
+    upload: Upload,
+    document: NewDocument,
+    sha256: String,
+}
+
+impl<P: Provider> Context<'_, P> {
+    async fn sync_document(&self) -> Result<Report, CallError> {
+        let upload = self.read_upload().await?;
+        let (matter_link, matter) = self.linked_matter(&upload).await?;
+        let file = self.measure(upload, matter).await?;
+        if let Some(report) = self.same_bytes(matter_link, &file).await? {
+            return Ok(report);
+        }
+        self.ensure_document(matter_link, &file).await
+    }
+
+    /// Only approved documents leave.
+    async fn read_upload(&self) -> Result<Upload, CallError> {
+        let job = &self.execution.job;
+        let id = job.upload_id.unwrap_or(UploadId(uuid::Uuid::nil()));
+        let mut db = self.execution.shared.database.firm(job.firm_id).await?;
+        match matters::find_upload(&mut db, job.firm_id, id).await? {
+            Some(upload) if upload.approved && Some(upload.matter_id) == job.matter_id => {
+                Ok(upload)
+            }
+            Some(_) => Err(Instruction::Skipped(SkipReason::NotApproved).into()),
+            None => Err(Instruction::Skipped(SkipReason::RecordGone).into()),
+        }
+    }
+
+    async fn linked_matter(&self, upload: &Upload) -> Result<(LinkId, ExternalId), CallError> {
+        let mut db = self
+            .execution
+            .shared
+            .database
+            .firm(self.account.firm_id)
+            .await?;
+        let key = upload.matter_id.to_string();
+        let found = links::find(&mut db, &self.account, LinkKind::Matter, &key).await?;
+        found.ok_or_else(|| Instruction::Fail(Failure::matter_not_synced()).into())
+    }
+
+    async fn measure(&self, upload: Upload, matter: ExternalId) -> Result<File, CallError> {
+        let storage = &self.execution.shared.storage;
+        let size = storage
+            .size(&upload.storage_path)
+            .await
+            .map_err(unreadable)?;
+        let sha256 = match upload.sha256.as_deref() {
+            Some(told) => told.trim().to_lowercase(),
+            None => storage
+                .sha256(&upload.storage_path)
+                .await
+                .map_err(unreadable)?,
+        };
+        let document = NewDocument {
+            upload_id: upload.id,
+            matter,
+            file_name: upload.file_name.clone(),
+            content_type: upload
+                .content_type
+                .clone()
+                .unwrap_or_else(|| UNKNOWN_TYPE.into()),
+            size,
+        };
+        Ok(File {
+            upload,
+            document,
+            sha256,
+        })
+    }
+
+    /// The same bytes are never uploaded twice to one matter.
+    async fn same_bytes(&self, matter: LinkId, file: &File) -> Result<Option<Report>, CallError> {
+        let mut db = self
+            .execution
+            .shared
+            .database
+            .firm(self.account.firm_id)
+            .await?;
+        let key = file.upload.id.to_string();
+        if links::find(&mut db, &self.account, LinkKind::Document, &key)
+            .await?
+            .is_some()
+        {
+            return Ok(None);
+        }
+        let same = links::find_same_bytes(&mut db, matter, &file.sha256, &key).await?;
+        Ok(same.map(|(upload, id)| report(id, [("same_as", json!(upload))])))
+    }
+
+    async fn ensure_document(&self, matter: LinkId, file: &File) -> Result<Report, CallError> {
+        let effect = Effect {
+            kind: LinkKind::Document,
+            key: file.upload.id.to_string(),
+            record_id: file.upload.id.0,
+            parent: Some(matter),
+            sha256: Some(file.sha256.clone()),
+        };
+        loop {
+            match self.claim(&effect).await? {
+                Step::Exists(existing) if existing.complete => {
+                    return Ok(report(
+                        existing.external_id,
+                        [("already_there", json!(true))],
+                    ));
+                }
+                Step::Exists(existing) => return self.resume(existing, file).await,
+                Step::Search(link) => {
+                    if self.doubt_age().is_none() || !self.look_for_document(link, file).await? {
+                        return self.create_document(link, file).await;
+                    }
+                }
+                Step::Create(link) => return self.create_document(link, file).await,
+                Step::Look(link, _) => {
+                    self.look_for_document(link, file).await?;
+                }
+            }
+        }
+    }
+
+    /// True when it was found and adopted; it is then resumed.
+    async fn look_for_document(&self, link: LinkId, file: &File) -> Result<bool, CallError> {
+        let found = self
+            .provider
+            .find_documents(&self.session, &file.document)
+            .await?;
+        match one_of(self.untaken(LinkKind::Document, found).await?)? {
+            Some(id) => {
+                let adopted = Settled::Accepted {
+                    id: &id,
+                    version: None,
+                };
+                self.session.settle(link, adopted).await?;
+                Ok(true)
+            }
+            None => {
+                self.found_nothing(link).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn create_document(&self, link: LinkId, file: &File) -> Result<Report, CallError> {
+        let slot = self
+            .provider
+            .create_document(&self.session, link, &file.document)
+            .await?;
+        let accepted = Settled::Accepted {
+            id: &slot.id,
+            version: Some(&slot.version),
+        };
+        self.session.settle(link, accepted).await?;
+        self.fill(link, slot, file).await
+    }
+
+    /// Goes on where an earlier execution stopped: with the confirmation, or with the bytes.
+    async fn resume(&self, existing: Existing, file: &File) -> Result<Report, CallError> {
+        if let (true, Some(version)) = (existing.transferred, &existing.version) {
+            return self
+                .confirm(existing.link, &existing.external_id, version)
+                .await;
+        }
+        let slot = self
+            .provider
+            .document_slot(&self.session, &existing.external_id, file.document.size)
+            .await?;
+        if slot.complete {
+            self.session
+                .settle(existing.link, Settled::Linked(&slot.id))
+                .await?;
+            return Ok(report(slot.id, [("uploaded", json!(true))]));
+        }
+        self.fill(existing.link, slot, file).await
+    }
+
+    async fn fill(
+        &self,
+        link: LinkId,
+        slot: DocumentSlot,
+        file: &File,
+    ) -> Result<Report, CallError> {
+        let (id, version) = (slot.id.clone(), slot.version.clone());
+        self.transfer(slot, file).await?;
+        let mut db = self.execution.shared.database.worker().await?;
+        links::set_transferred(&mut db, link, &self.execution.job).await?;
+        db.commit().await?;
+        self.confirm(link, &id, &version).await
+    }
+
+    async fn confirm(
+        &self,
+        link: LinkId,
+        id: &ExternalId,
+        version: &str,
+    ) -> Result<Report, CallError> {
+        self.provider
+            .confirm_document(&self.session, id, version)
+            .await?;
+        self.session.settle(link, Settled::Linked(id)).await?;
+        Ok(report(id.clone(), [("uploaded", json!(true))]))
+    }
+}
+
+fn report<const N: usize>(id: ExternalId, details: [(&str, serde_json::Value); N]) -> Report {
+    Report {
+        external_id: Some(id),
+        details: Map::from_iter(details.map(|(name, value)| (name.to_owned(), value))),
+        ..Report::default()
+    }
+}
+
+pub(super) fn unreadable(error: StorageError) -> CallError {
+    match error {
+        StorageError::Missing => Instruction::Fail(Failure::new(
+            "file_missing",
+            "the document's file is not in the store",
+            "upload the document again in CaseHug, approve it and retry",
+        )),
+        StorageError::Unavailable => Instruction::Retry(Failure::new(
+            "storage_unavailable",
+            "the document store did not answer",
+            "it is tried again by itself",
+        )),
+    }
+    .into()
+}

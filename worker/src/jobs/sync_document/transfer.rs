@@ -1,0 +1,133 @@
+//! The bytes of a document: streamed part by part to the addresses that the provider signed, hashed on the way.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use sha2::{Digest, Sha256};
+use shared::clock::Moment;
+use shared::crypto::hex;
+use shared::domain::job::upload_limit;
+use shared::domain::outcome::{Failure, Instruction};
+use shared::providers::{CallError, DocumentSlot, Provider, ProviderError, Target, TransferError};
+
+use super::{File, unreadable};
+use crate::jobs::execution::Context;
+
+/// A signed address may live ten minutes only (providers/clio.md §13): older ones are replaced before they are used.
+const ADDRESS_HOLDS: Duration = Duration::from_mins(8);
+
+impl<P: Provider> Context<'_, P> {
+    /// Sends every part in order and checks that the file is the one that was approved.
+    pub(super) async fn transfer(&self, slot: DocumentSlot, file: &File) -> Result<(), CallError> {
+        let mut addresses = Addresses {
+            targets: slot.targets,
+            fetched: Moment::now(),
+        };
+        let mut hasher = Sha256::new();
+        for part in 0..addresses.targets.len() {
+            if addresses.fetched.elapsed() > ADDRESS_HOLDS {
+                addresses = self.fresh_addresses(&slot.id, file).await?;
+            }
+            hasher = match self
+                .send_part(addresses.get(part)?, file, hasher.clone())
+                .await
+            {
+                Err(TransferError::Expired) => {
+                    addresses = self.fresh_addresses(&slot.id, file).await?;
+                    self.send_part(addresses.get(part)?, file, hasher)
+                        .await
+                        .map_err(refused)?
+                }
+                sent => sent.map_err(refused)?,
+            };
+        }
+        if hex(&hasher.finalize()) == file.sha256 {
+            return Ok(());
+        }
+        Err(Instruction::Fail(Failure::new(
+            "file_changed",
+            "the document's file is not the one that was recorded",
+            "upload the document again in CaseHug, approve it and retry",
+        ))
+        .into())
+    }
+
+    async fn send_part(
+        &self,
+        (range, target): &(Range<u64>, Target),
+        file: &File,
+        hasher: Sha256,
+    ) -> Result<Sha256, TransferError> {
+        let storage = &self.execution.shared.storage;
+        let bytes = storage
+            .read(&file.upload.storage_path, range.clone())
+            .await
+            .map_err(|error| TransferError::Call(unreadable(error)))?;
+        let length = range.end - range.start;
+        let (bytes, hashed) = hash_on_the_way(bytes, hasher);
+        self.session
+            .transfer(target, bytes, length, upload_limit(length))
+            .await?;
+        let hasher = hashed.lock().map(|hasher| hasher.clone());
+        hasher.map_err(|_| {
+            TransferError::Call(Instruction::Retry(Failure::internal("hashing broke off")).into())
+        })
+    }
+
+    async fn fresh_addresses(
+        &self,
+        id: &shared::domain::ExternalId,
+        file: &File,
+    ) -> Result<Addresses, CallError> {
+        let slot = self
+            .provider
+            .document_slot(&self.session, id, file.document.size)
+            .await?;
+        Ok(Addresses {
+            targets: slot.targets,
+            fetched: Moment::now(),
+        })
+    }
+}
+
+struct Addresses {
+    targets: Vec<(Range<u64>, Target)>,
+    fetched: Moment,
+}
+
+impl Addresses {
+    fn get(&self, part: usize) -> Result<&(Range<u64>, Target), CallError> {
+        let missing = ProviderError::Unavailable {
+            status: None,
+            retry_after: None,
+        };
+        self.targets.get(part).ok_or_else(|| missing.into())
+    }
+}
+
+type Bytes = BoxStream<'static, std::io::Result<bytes::Bytes>>;
+
+fn hash_on_the_way(bytes: Bytes, hasher: Sha256) -> (Bytes, Arc<Mutex<Sha256>>) {
+    let shared = Arc::new(Mutex::new(hasher));
+    let hashed = shared.clone();
+    let stream = bytes.inspect(move |chunk| {
+        if let (Ok(chunk), Ok(mut hasher)) = (chunk, shared.lock()) {
+            hasher.update(chunk);
+        }
+    });
+    (stream.boxed(), hashed)
+}
+
+fn refused(error: TransferError) -> CallError {
+    match error {
+        TransferError::Expired => ProviderError::Unavailable {
+            status: Some(403),
+            retry_after: None,
+        }
+        .into(),
+        TransferError::Call(error) => error,
+    }
+}

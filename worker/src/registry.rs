@@ -1,0 +1,27 @@
+//! The registry: all jobs, one line each, alphabetical. Nothing is registered elsewhere.
+//! A kind's lane stands in `shared::domain::job::RunContext`, its time limit in `JobKind::time_limit`.
+
+use shared::domain::job::JobKind;
+use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
+
+use crate::jobs::{self, Execution};
+
+pub(crate) async fn run(execution: &Execution) -> Instruction {
+    match execution.job.kind {
+        JobKind::Probe => Instruction::Done(Report::default()),
+        // Both arrive with inbound changes; until then nothing enqueues them.
+        JobKind::ProcessWebhook => Instruction::Skipped(SkipReason::RecordGone),
+        JobKind::PullMatters => Instruction::Fail(not_available()),
+        JobKind::SweepLinks => jobs::sweep_links::run(execution).await,
+        JobKind::SyncDocument => jobs::sync_document::run(execution).await,
+        JobKind::SyncMatter => jobs::sync_matter::run(execution).await,
+    }
+}
+
+fn not_available() -> Failure {
+    Failure::new(
+        "not_available",
+        "pulling matters is not available yet",
+        "use the sync of a matter",
+    )
+}

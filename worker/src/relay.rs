@@ -1,0 +1,74 @@
+//! The relay's loop: looks at the inbox when something was appended, and every second anyway. It also passes on what the
+//! listening connection hears about ready lanes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::db::Database;
+use shared::inbox::Relay;
+use shared::queue::{Heard, Listener};
+use tokio_util::sync::CancellationToken;
+
+use crate::slots::Slots;
+
+const POLL: Duration = Duration::from_secs(1);
+const REST: Duration = Duration::from_millis(250);
+
+pub(crate) struct RelayLoop {
+    relay: Relay,
+    listener: Listener,
+    slots: Arc<Slots>,
+}
+
+impl RelayLoop {
+    pub(crate) fn new(database: Database, direct_url: String, slots: Arc<Slots>) -> Self {
+        Self {
+            relay: Relay::new(database),
+            listener: Listener::new(direct_url),
+            slots,
+        }
+    }
+
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut rest = Duration::ZERO;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(rest) => {}
+                heard = self.listener.hear() => {
+                    if heard != Heard::Events {
+                        self.slots.ring();
+                    }
+                    if heard == Heard::Jobs {
+                        continue;
+                    }
+                }
+            }
+            rest = self.take().await;
+        }
+    }
+
+    /// Takes batches until there is no full one, and returns how long to rest.
+    async fn take(&self) -> Duration {
+        loop {
+            match self.relay.run_once().await {
+                Ok(relayed) => {
+                    metrics::counter!("casehug_events_relayed_total")
+                        .increment(relayed.events as u64);
+                    metrics::counter!("casehug_events_rejected_total")
+                        .increment(relayed.rejected as u64);
+                    if relayed.ready > 0 {
+                        self.slots.ring();
+                    }
+                    if !relayed.more {
+                        return POLL;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "relaying failed, trying again");
+                    return REST;
+                }
+            }
+        }
+    }
+}

@@ -20,8 +20,9 @@ begin
 end $$;
 
 -- Puts one job at the end of its lane, whose lock the caller holds, or joins it to a waiting twin. True when it was put there.
--- p_running is the lane's running job: a running job is never joined.
-create function queue_place(p_job jsonb, p_seq bigint, p_running uuid) returns boolean language plpgsql volatile as $$
+-- p_running is the lane's running job: a running job is never joined. p_note_join: a job that joins gets its row all the same,
+-- because its id was told to somebody; a follow-up's was not.
+create function queue_place(p_job jsonb, p_seq bigint, p_running uuid, p_note_join boolean) returns boolean language plpgsql volatile as $$
 declare
   v_id uuid := (p_job->>'id')::uuid;
   v_run uuid := (p_job->>'run_id')::uuid;
@@ -40,8 +41,10 @@ begin
     update jobs j set priority = least(j.priority, (p_job->>'priority')::smallint), explicit = j.explicit or v_explicit,
       event_ids = array(select distinct e from unnest(j.event_ids || v_events) e)
     where j.id = v_twin;
-    perform queue_open_log(v_id, (p_job->>'firm_id')::uuid, (p_job->>'connection_id')::uuid, p_job->>'kind', (p_job->>'matter_id')::uuid,
-      (p_job->>'upload_id')::uuid, v_run, 'skipped', jsonb_build_object('joined', v_twin, 'events', to_jsonb(v_events)));
+    if p_note_join then
+      perform queue_open_log(v_id, (p_job->>'firm_id')::uuid, (p_job->>'connection_id')::uuid, p_job->>'kind', (p_job->>'matter_id')::uuid,
+        (p_job->>'upload_id')::uuid, v_run, 'skipped', jsonb_build_object('joined', v_twin, 'events', to_jsonb(v_events)));
+    end if;
     return false;
   end if;
   insert into jobs (id, firm_id, connection_id, lane, seq, kind, priority, matter_id, upload_id, explicit, run_id, dedupe_key, event_ids, run_at, created_at)
@@ -72,7 +75,7 @@ begin
   loop
     v_tail := v_lane.tail;
     for v_job in select j from jsonb_array_elements(p_jobs) with ordinality u(j, o) where j->>'lane' = v_lane.key order by o loop
-      if queue_place(v_job, v_tail + 1, v_lane.running_job) then
+      if queue_place(v_job, v_tail + 1, v_lane.running_job, true) then
         v_tail := v_tail + 1;
       end if;
     end loop;

@@ -38,7 +38,7 @@ begin
     v_tail := queue_requeue_failed(p_lane.key, p_outcome->>'requeue_code', v_tail, p_run);
   end if;
   for v_job in select j from jsonb_array_elements(coalesce(p_outcome->'follow_ups', '[]')) with ordinality u(j, o) order by o loop
-    if queue_place(v_job, v_tail + 1, p_lane.running_job) then
+    if queue_place(v_job, v_tail + 1, p_lane.running_job, false) then
       v_tail := v_tail + 1;
     end if;
   end loop;

@@ -105,6 +105,9 @@ impl Maintenance {
                 .sweep_links()
             })
             .collect();
+        if jobs.is_empty() {
+            return Ok(());
+        }
         queue::enqueue(&mut db, &jobs).await?;
         db.commit().await
     }

@@ -1,4 +1,4 @@
-//! A database of its own for one test; it goes when the value goes.
+//! A database of its own for one test; it goes when the value goes. The demo's stays.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,6 +13,7 @@ pub struct Database {
     url: String,
     admin_url: String,
     server_url: String,
+    stays: bool,
 }
 
 impl Database {
@@ -26,19 +27,29 @@ impl Database {
         Self::make(cluster, "test", template).await
     }
 
+    /// A database of this very name, which must be there; it stays when the value goes.
+    pub fn lasting(cluster: &Cluster, name: &str) -> Self {
+        let mut database = Self::named(cluster, name.to_owned());
+        database.stays = true;
+        database
+    }
+
     async fn make(cluster: &Cluster, name: &str, template: &str) -> Result<Self> {
-        let name = unique(name);
-        let server_url = cluster.admin_url("postgres");
-        let mut server = connect(&server_url).await?;
-        create(&mut server, &name, template).await?;
+        let database = Self::named(cluster, unique(name));
+        let mut server = connect(&database.server_url).await?;
+        create(&mut server, &database.name, template).await?;
         server.close().await?;
-        let (url, admin_url) = (cluster.app_url(&name), cluster.admin_url(&name));
-        Ok(Self {
+        Ok(database)
+    }
+
+    fn named(cluster: &Cluster, name: String) -> Self {
+        Self {
+            url: cluster.app_url(&name),
+            admin_url: cluster.admin_url(&name),
+            server_url: cluster.admin_url("postgres"),
+            stays: false,
             name,
-            url,
-            admin_url,
-            server_url,
-        })
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -59,6 +70,9 @@ impl Database {
 /// A `Drop` cannot wait, so a thread of its own does; a stopped server keeps the database.
 impl Drop for Database {
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         let (url, name) = (self.server_url.clone(), self.name.clone());
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()

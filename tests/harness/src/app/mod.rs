@@ -22,6 +22,8 @@ pub use settings::{AppSettings, PUBLIC_URL};
 
 /// A program is ready within this, also on a busy machine.
 const START: Duration = Duration::from_secs(40);
+/// A program that was asked to end has ended within this.
+const STOP: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct App {
@@ -37,6 +39,7 @@ pub struct App {
     simulator_address: String,
     ingress_port: u16,
     ingress_ops_port: u16,
+    worker_ops_ports: Vec<u16>,
     started: usize,
 }
 
@@ -75,12 +78,13 @@ impl App {
             simulator_address,
             ingress_port,
             ingress_ops_port,
+            worker_ops_ports: Vec::new(),
             started: 0,
         };
         for _ in 0..app.settings.workers {
             app.start_worker().await?;
         }
-        app.wait_ready(app.ingress_ops_port, "ingress").await?;
+        app.wait_ready(app.ingress_ops_port, &app.ingress).await?;
         Ok(app)
     }
 
@@ -100,17 +104,37 @@ impl App {
         let name = format!("worker-{}", self.started);
         let worker = start_program("casehug-worker", &name, &environment, &self.folder)?;
         self.workers.push(worker);
-        self.wait_ready(ops_port, &name).await
+        self.worker_ops_ports.push(ops_port);
+        let started = self.workers.last().context("a worker was started")?;
+        self.wait_ready(ops_port, started).await
     }
 
-    async fn wait_ready(&self, ops_port: u16, name: &str) -> Result<()> {
+    /// Asks everything to end, workers first, and waits for it; what does not end is killed.
+    pub async fn stop(self) {
+        let programs = self.workers.iter().chain([&self.ingress, &self.simulator]);
+        for program in programs {
+            if program.terminate().is_ok() {
+                program.wait(STOP).await.ok();
+            }
+        }
+        self.admin.close().await;
+    }
+
+    /// A program that has ended is not waited for.
+    async fn wait_ready(&self, ops_port: u16, program: &Process) -> Result<()> {
         let url = format!("http://127.0.0.1:{ops_port}/readyz");
-        eventually(START, || async {
-            self.http.get(&url).send().await.ok().filter(|answer| answer.status().is_success())
-        })
-        .await
-        .with_context(|| format!("{name} is not ready; its log is in {}", self.folder.display()))?;
-        Ok(())
+        let ready = eventually(START, || async {
+            let answer = self.http.get(&url).send().await;
+            let ready = answer.is_ok_and(|answer| answer.status().is_success());
+            (ready || !program.is_running()).then_some(ready)
+        });
+        if ready.await.unwrap_or(false) {
+            return Ok(());
+        }
+        let lines = program.lines();
+        let last = lines.last().map_or("nothing", String::as_str);
+        let (name, logs) = (program.name(), self.folder.join("logs"));
+        anyhow::bail!("{name} is not ready; it wrote last: {last}; its log is in {}", logs.display())
     }
 
     /// The public address of ingress.
@@ -128,6 +152,16 @@ impl App {
         format!("http://{}", self.simulator_address)
     }
 
+    /// The workers' health, readiness and metrics.
+    pub fn worker_ops_urls(&self) -> Vec<String> {
+        self.worker_ops_ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect()
+    }
+
+    /// Where a proxy finds the simulator.
+    pub fn simulator_socket(&self) -> Result<std::net::SocketAddr> {
+        Ok(self.simulator_address.parse()?)
+    }
+
     /// The simulator's record of this run.
     pub fn record(&self) -> PathBuf {
         self.folder.join("provider-requests.jsonl")
@@ -137,16 +171,20 @@ impl App {
 /// The name of the migrated template of this cluster.
 pub async fn migrated(cluster: &Cluster) -> Result<String> {
     let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
-    template(cluster, &migrations, |url| async move {
-        let status = tokio::process::Command::new(built_program("casehug-worker")?)
-            .arg("migrate")
-            .env("DATABASE_URL", url)
-            .status()
-            .await?;
-        anyhow::ensure!(status.success(), "casehug-worker migrate ended with {status}");
-        Ok(())
-    })
-    .await
+    template(cluster, &migrations, migrate).await
+}
+
+/// Applies the migrations, by the program that does it in production.
+pub async fn migrate(url: String) -> Result<()> {
+    let status = tokio::process::Command::new(built_program("casehug-worker")?)
+        .arg("migrate")
+        .env("DATABASE_URL", url)
+        .env_remove("DATABASE_DIRECT_URL")
+        .kill_on_drop(true)
+        .status()
+        .await?;
+    anyhow::ensure!(status.success(), "casehug-worker migrate ended with {status}");
+    Ok(())
 }
 
 fn start_program(

@@ -223,7 +223,9 @@ enum Verb {
 
 impl Verb {
     fn of(text: &str) -> Self {
-        let text = text.trim().trim_end_matches(';').to_ascii_lowercase();
+        // The service begins with several statements in one message: the first one says what it is.
+        let first = text.trim().split(';').next().unwrap_or_default();
+        let text = first.to_ascii_lowercase();
         let words: Vec<&str> = text.split_whitespace().take(3).collect();
         match words.as_slice() {
             ["begin", ..] | ["start", "transaction", ..] => Self::Begin,

@@ -146,6 +146,12 @@ impl Walker {
         }
         self.app.start_worker().await.unwrap();
         self.settle().await;
+        // Past its lease, and replaced: a worker that goes on earlier is none the worse for it.
+        eventually(SOON, || async {
+            (self.app.count("select count(*) from workers").await.ok()? == 1).then_some(())
+        })
+        .await
+        .unwrap();
         if passed {
             self.thaw().await;
         }

@@ -5,3 +5,5 @@ mod support;
 
 mod approval;
 mod crash;
+mod lanes;
+mod security;

@@ -3,7 +3,7 @@
 //! apalis drives handlers and shutdown. Leasing, renewing and finishing are tasks of our own (see the worker crate): they must
 //! go on while apalis drains, and survive every database error, which the stock storages do not.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use apalis_core::backend::{Backend, BackendConfig, finalize::Ephemeral};
 use apalis_core::task::{Task, builder::TaskBuilder, task_id::TaskId};
@@ -45,14 +45,17 @@ impl Backend for LaneBackend {
     fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
-        _: &WorkerContext,
+        worker: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, QueueError>>> {
-        self.leased.poll_recv(cx).map(|job| {
-            job.map(|job| {
-                let id = TaskId::from_string(job.id.to_string());
-                Ok(TaskBuilder::new(job).task_id(id).build())
-            })
-        })
+        let job = ready!(self.leased.poll_recv(cx));
+        if job.is_none() {
+            // An exhausted source alone does not end an apalis worker: it must be stopped too. What was leased has been emitted.
+            let _ = worker.stop();
+        }
+        Poll::Ready(job.map(|job| {
+            let id = TaskId::from_string(job.id.to_string());
+            Ok(TaskBuilder::new(job).task_id(id).build())
+        }))
     }
 
     fn poll_close(

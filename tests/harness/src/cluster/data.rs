@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -98,11 +99,13 @@ fn create_app_role(
     Ok(())
 }
 
-/// The caller's settings (`PGPORT`, `PGOPTIONS`, locale) must not reach the private cluster.
+/// The caller's settings (`PGPORT`, `PGOPTIONS`, locale) must not reach the private cluster, nor
+/// does his Ctrl-C: an `initdb` that is cut short would only be tried again with the next locale.
 pub(super) fn plain(mut command: Command) -> Command {
     command
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("LC_ALL", "C").stdin(Stdio::null());
+    command.process_group(0);
     command
 }

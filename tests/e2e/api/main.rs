@@ -1,0 +1,24 @@
+//! Ingress's HTTP API as its callers see it: shapes, refusals, roles, limits, over real processes.
+//! What is asserted is what `contract.md` and `design.md` say.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
+
+#[path = "../support.rs"]
+mod support;
+
+mod asking;
+mod description;
+
+mod callers;
+mod connect;
+mod events;
+mod limits;
+mod openapi;
+mod ops;
+mod refusals;
+mod settings;
+mod status;
+mod sync;
+mod sync_logs;

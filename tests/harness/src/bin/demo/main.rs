@@ -1,0 +1,139 @@
+//! `demo FOLDER [--once] [--document FILE]…`: the whole system once, with the story of an approval.
+//!
+//! `deploy/demo` builds it and runs it. In reading order: [`stage`] starts everything under FOLDER,
+//! [`sample`] writes the firm's records, [`approval`] approves them, [`story`] prints what happens,
+//! [`check`] compares Clio with the files, [`addresses`] says where everything is.
+
+mod arguments;
+mod signals;
+
+mod memory;
+mod stage;
+
+mod documents;
+mod sample;
+
+mod calls;
+mod log_rows;
+mod story;
+
+mod addresses;
+mod approval;
+mod check;
+
+use std::env;
+use std::io::{Write, stderr, stdout};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use harness::App;
+use serde_json::json;
+
+use arguments::Arguments;
+use check::Verdict;
+use sample::Sample;
+use signals::Signals;
+use stage::Stage;
+use story::Story;
+
+/// How the demo came to its end.
+enum Ended {
+    /// The story is told, and all is as it should be.
+    Told(Verdict),
+    /// A person has seen enough, after the story.
+    Closed,
+    /// A signal came before the story's end; the exit code that says so.
+    Interrupted(u8),
+}
+
+fn main() -> ExitCode {
+    match Arguments::read(env::args_os().skip(1)) {
+        Ok(arguments) => {
+            let ended = run(&arguments);
+            report(&arguments, ended)
+        }
+        Err(error) => {
+            writeln!(stderr(), "demo: {error:#}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// When the runtime goes, it waits for a cluster whose start was interrupted: only one that stands
+/// can be stopped.
+fn run(arguments: &Arguments) -> Result<Ended> {
+    let runtime = tokio::runtime::Runtime::new().context("start the runtime")?;
+    runtime.block_on(play(arguments))
+}
+
+async fn play(arguments: &Arguments) -> Result<Ended> {
+    let mut signals = Signals::listen()?;
+    let stage = tokio::select! {
+        code = signals.next() => return Ok(Ended::Interrupted(code)),
+        stage = Stage::set(&arguments.folder) => stage?,
+    };
+    let ended = act(&stage, arguments, &mut signals).await;
+    stage.clear().await;
+    ended
+}
+
+async fn act(stage: &Stage, arguments: &Arguments, signals: &mut Signals) -> Result<Ended> {
+    let (sample, mut story, verdict) = tokio::select! {
+        code = signals.next() => return Ok(Ended::Interrupted(code)),
+        told = tell(&stage.app, arguments) => told?,
+    };
+    if arguments.once {
+        return Ok(Ended::Told(verdict));
+    }
+    addresses::print(&stage.app, &sample)?;
+    tokio::select! {
+        _ = signals.next() => Ok(Ended::Closed),
+        broken = story.follow(|| addresses::print_token(&stage.app, &sample)) => Err(broken),
+    }
+}
+
+async fn tell<'a>(
+    app: &'a App,
+    arguments: &Arguments,
+) -> Result<(Sample, Story<'a>, Verdict)> {
+    let sample = Sample::prepare(app, &arguments.documents).await?;
+    let mut story = Story::begin(app, &sample).await?;
+    story.during(approval::connect(app, &sample)).await?;
+    let posted = story.during(approval::approve(app, &sample)).await?;
+    story.until_settled().await?;
+    posted.ensure_done(app, &sample).await?;
+    let verdict = check::check(app, &sample, &posted, story.provider_calls()).await?;
+    Ok((sample, story, verdict))
+}
+
+/// One line of the story.
+fn say(line: impl std::fmt::Display) -> Result<()> {
+    writeln!(stdout(), "{line}").context("write to the standard output")
+}
+
+fn report(arguments: &Arguments, ended: Result<Ended>) -> ExitCode {
+    let told = ended.and_then(|ended| {
+        Ok(match ended {
+            Ended::Told(verdict) => {
+                say(verdict.json())?;
+                ExitCode::SUCCESS
+            }
+            Ended::Closed => {
+                say("\nEverything is stopped. The next run finds what this one left.")?;
+                ExitCode::SUCCESS
+            }
+            Ended::Interrupted(code) => {
+                writeln!(stderr(), "demo: interrupted; everything is stopped").ok();
+                ExitCode::from(code)
+            }
+        })
+    });
+    told.unwrap_or_else(|error| {
+        let what = format!("{error:#}");
+        if arguments.once {
+            say(json!({ "ok": false, "error": what })).ok();
+        }
+        writeln!(stderr(), "demo: {what}").ok();
+        ExitCode::FAILURE
+    })
+}

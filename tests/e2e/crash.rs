@@ -132,14 +132,17 @@ impl Walker {
 
     async fn kill_then_deliver(&mut self, held: Held) {
         self.app.workers.pop().unwrap().kill9().unwrap();
-        self.app.start_worker().await.unwrap();
-        // An upstream that refuses the late message (its lease is gone, its row changed) is an end like another.
+        // At once, and not whenever the next worker is up: what arrives later than the settle time, nobody can foresee.
+        // An upstream that refuses the dead client's message is an end like another.
         let _ = held.deliver_then_cut().await;
+        self.app.start_worker().await.unwrap();
         self.settle().await;
     }
 
     async fn freeze(&mut self, held: Option<Held>) {
         self.app.workers[0].stop().unwrap();
+        let frozen: uuid::Uuid =
+            sqlx::query_scalar("select id from workers").fetch_one(&self.app.admin).await.unwrap();
         let passed = held.is_some();
         if let Some(held) = held {
             held.release();
@@ -148,7 +151,8 @@ impl Walker {
         self.settle().await;
         // Past its lease, and replaced: a worker that goes on earlier is none the worse for it.
         eventually(SOON, || async {
-            (self.app.count("select count(*) from workers").await.ok()? == 1).then_some(())
+            let row = sqlx::query("select from workers where id = $1").bind(frozen);
+            row.fetch_optional(&self.app.admin).await.ok()?.is_none().then_some(())
         })
         .await
         .unwrap();

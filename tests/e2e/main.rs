@@ -4,6 +4,11 @@
 mod support;
 
 mod approval;
+mod contacts;
 mod crash;
+mod failures;
 mod lanes;
+mod limits;
+mod order;
 mod security;
+mod transfers;

@@ -14,6 +14,7 @@ mod description;
 mod callers;
 mod connect;
 mod events;
+mod key_set;
 mod limits;
 mod openapi;
 mod ops;

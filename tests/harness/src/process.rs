@@ -3,6 +3,7 @@
 //! It gets only the environment it is given and `PATH`, and writes to files, so that a stopped or
 //! dead test never blocks it. It dies with the value, and with the test program.
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpListener;
@@ -237,10 +238,19 @@ pub fn built_program(name: &str) -> Result<PathBuf> {
     found.with_context(|| format!("{name} is not built: cargo build --release, or tests/run"))
 }
 
-/// A port that was free a moment ago; whoever binds it should be ready to try another.
+/// Below the ports that systems give to outgoing connections: one of those could take it before its program binds it.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
+/// A port that nobody else of this program was given, and that is free now.
 pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("find a free port")?;
-    Ok(listener.local_addr()?.port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let width = PORTS.end - PORTS.start;
+    // Programs side by side begin at places of their own.
+    let first = (std::process::id().wrapping_mul(977) % u32::from(width)) as u16;
+    (0..width)
+        .map(|_| PORTS.start + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % width)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .context("find a free port")
 }
 
 #[cfg(test)]

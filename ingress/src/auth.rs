@@ -1,30 +1,26 @@
 //! Callers: who they are by their token, and what their role allows.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
 use axum::http::{header, request::Parts};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use shared::clock;
 use shared::config::{AuthKeys, IngressConfig};
 use shared::domain::FirmId;
-use tokio::sync::RwLock;
 use utoipa::Modify;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::error::ApiError;
+use crate::key_set::KeySet;
 use crate::limits::CallerKey;
 use crate::state::AppState;
 
 /// A token lives at most this long; longer ones are refused.
 const LONGEST_LIFE_SECS: i64 = 3600;
 const LEEWAY_SECS: i64 = 5;
-const KEY_SET_TIMEOUT: Duration = Duration::from_secs(5);
-/// An unknown key id makes us ask for the key set again, but not more often than this.
-const KEY_SET_REST_SECS: i64 = 30;
 
 /// What a caller may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -36,24 +32,49 @@ pub(crate) enum Role {
     Service,
 }
 
-/// A verified caller.
+/// Who may call what: every route that asks for a caller, with its roles. The description says the same, and a test walks both.
+const MAY: &[(&str, &str, &[Role])] = {
+    use Role::{FirmAdmin, FirmMember, Operator, Service};
+    &[
+        ("POST", "/api/v1/events", &[Service]),
+        (
+            "GET",
+            "/api/v1/events/{id}",
+            &[Service, Operator, FirmAdmin],
+        ),
+        (
+            "POST",
+            "/api/v1/integrations/{platform}/connect",
+            &[FirmAdmin, Operator],
+        ),
+        (
+            "GET",
+            "/api/v1/integrations/{platform}/status",
+            &[FirmAdmin, FirmMember, Operator],
+        ),
+        (
+            "POST",
+            "/api/v1/integrations/{platform}/sync",
+            &[FirmAdmin, FirmMember, Operator],
+        ),
+        (
+            "GET",
+            "/api/v1/integrations/{platform}/sync",
+            &[FirmAdmin, FirmMember, Operator],
+        ),
+        ("POST", "/api/v1/jobs/probe", &[Operator]),
+    ]
+};
+
+/// A verified caller, whose role may call this route: checked before anything else of the request is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    pub(crate) role: Role,
+    role: Role,
     pub(crate) subject: String,
     firm: Option<FirmId>,
 }
 
 impl Caller {
-    /// Refuses every other role.
-    pub(crate) fn allow(&self, roles: &[Role]) -> Result<(), ApiError> {
-        if roles.contains(&self.role) {
-            Ok(())
-        } else {
-            Err(ApiError::Forbidden)
-        }
-    }
-
     /// The firm that is asked about: a firm's own caller has one; operators and services name it.
     pub(crate) fn firm(&self, named: Option<FirmId>) -> Result<FirmId, ApiError> {
         match (self.firm, named) {
@@ -87,11 +108,7 @@ impl std::fmt::Debug for Authority {
 
 enum Keys {
     Secret(DecodingKey),
-    Set {
-        url: url::Url,
-        http: reqwest::Client,
-        held: RwLock<(i64, JwkSet)>,
-    },
+    Set(KeySet),
 }
 
 impl Authority {
@@ -102,15 +119,7 @@ impl Authority {
                 vec![Algorithm::HS256],
             ),
             AuthKeys::KeySet(url) => {
-                let http = reqwest::Client::builder()
-                    .timeout(KEY_SET_TIMEOUT)
-                    .build()?;
-                let held = RwLock::new((0, JwkSet { keys: Vec::new() }));
-                let set = Keys::Set {
-                    url: url.clone(),
-                    http,
-                    held,
-                };
+                let set = Keys::Set(KeySet::new(url.clone())?);
                 (
                     set,
                     vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA],
@@ -126,78 +135,84 @@ impl Authority {
         Ok(Self { keys, validation })
     }
 
-    async fn verify(&self, token: &str) -> Option<Caller> {
-        let header = decode_header(token).ok()?;
+    /// The caller that a token stands for; nothing when it is no good.
+    async fn verify(&self, token: &str) -> Result<Option<Caller>, ApiError> {
+        let Ok(header) = decode_header(token) else {
+            return Ok(None);
+        };
         if !self.validation.algorithms.contains(&header.alg) {
-            return None;
+            return Ok(None);
         }
-        let key = self.key(header.kid.as_deref()).await?;
+        let Some(key) = self.key(header.kid.as_deref()).await? else {
+            return Ok(None);
+        };
         let mut validation = self.validation.clone();
         validation.algorithms = vec![header.alg];
-        let claims = decode::<Claims>(token, &key, &validation).ok()?.claims;
-        let now = clock::wall_now().timestamp();
-        if claims.exp > now + LONGEST_LIFE_SECS + LEEWAY_SECS || claims.sub.is_empty() {
-            return None;
-        }
-        let of_firm = matches!(claims.role, Role::FirmAdmin | Role::FirmMember);
-        if of_firm != claims.firm_id.is_some() {
-            return None;
-        }
-        Some(Caller {
-            role: claims.role,
-            subject: claims.sub,
-            firm: claims.firm_id,
-        })
+        let claims = decode::<Claims>(token, &key, &validation).ok();
+        Ok(claims.and_then(|decoded| read(decoded.claims)))
     }
 
-    async fn key(&self, id: Option<&str>) -> Option<DecodingKey> {
-        match &self.keys {
-            Keys::Secret(key) => Some(key.clone()),
-            Keys::Set { url, http, held } => {
-                let id = id?;
-                if let Some(key) = held.read().await.1.find(id) {
-                    return DecodingKey::from_jwk(key).ok();
-                }
-                let mut held = held.write().await;
-                let now = clock::wall_now().timestamp();
-                if now - held.0 >= KEY_SET_REST_SECS {
-                    held.0 = now;
-                    let fetched = http.get(url.clone()).send().await.ok()?;
-                    held.1 = serde_json::from_slice(&fetched.bytes().await.ok()?).ok()?;
-                }
-                held.1
-                    .find(id)
-                    .and_then(|key| DecodingKey::from_jwk(key).ok())
-            }
+    async fn key(&self, id: Option<&str>) -> Result<Option<DecodingKey>, ApiError> {
+        match (&self.keys, id) {
+            (Keys::Secret(key), _) => Ok(Some(key.clone())),
+            (Keys::Set(_), None) => Ok(None),
+            (Keys::Set(set), Some(id)) => set.find(id).await,
         }
     }
+}
+
+/// A caller, when the claims fit together.
+fn read(claims: Claims) -> Option<Caller> {
+    let now = clock::wall_now().timestamp();
+    let of_firm = matches!(claims.role, Role::FirmAdmin | Role::FirmMember);
+    let good = claims.exp <= now + LONGEST_LIFE_SECS + LEEWAY_SECS
+        && !claims.sub.is_empty()
+        && of_firm == claims.firm_id.is_some();
+    good.then_some(Caller {
+        role: claims.role,
+        subject: claims.sub,
+        firm: claims.firm_id,
+    })
 }
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let token = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
-        let caller = match token {
-            Some(token) => state.authority.verify(token).await,
+        let caller = match bearer(parts) {
+            Some(token) => state.authority.verify(token).await?,
             None => None,
         };
-        match caller {
-            Some(caller) => {
-                let key = CallerKey::Subject(caller.firm, caller.subject.clone());
-                state.limits.check(&key)?;
-                Ok(caller)
-            }
-            None => {
-                Guest::from_request_parts(parts, state).await?;
-                Err(ApiError::Unauthorized)
-            }
+        let Some(caller) = caller else {
+            Guest::from_request_parts(parts, state).await?;
+            return Err(ApiError::Unauthorized);
+        };
+        state
+            .limits
+            .check(&CallerKey::Subject(caller.firm, caller.subject.clone()))?;
+        if may(parts, caller.role) {
+            Ok(caller)
+        } else {
+            Err(ApiError::Forbidden)
         }
     }
+}
+
+/// The token of `Authorization: Bearer`; the scheme's case does not matter (RFC 9110, 11.1).
+fn bearer(parts: &Parts) -> Option<&str> {
+    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn may(parts: &Parts, role: Role) -> bool {
+    let path = parts
+        .extensions
+        .get::<MatchedPath>()
+        .map_or("", MatchedPath::as_str);
+    MAY.iter().any(|(method, route, roles)| {
+        parts.method == *method && path == *route && roles.contains(&role)
+    })
 }
 
 /// Somebody without a token, counted by address.

@@ -1,15 +1,21 @@
 //! Bodies and queries, refused in the shape of every refusal.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{header, request::Parts};
+use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::domain::Platform;
+use shared::domain::event::MAX_ID_CHARS;
 
 use crate::error::ApiError;
 use crate::state::AppState;
+
+/// A body longer than this is refused.
+const LONGEST_BODY: usize = 1024 * 1024;
+/// A refused body is read on up to here, and then the connection is closed.
+const MOST_DROPPED: usize = 16 * 1024 * 1024;
 
 /// A JSON body as it came.
 #[derive(Debug)]
@@ -18,7 +24,7 @@ pub(crate) struct JsonBody(pub(crate) Value);
 impl FromRequest<AppState> for JsonBody {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, ApiError> {
         let json = request
             .headers()
             .get(header::CONTENT_TYPE)
@@ -29,12 +35,7 @@ impl FromRequest<AppState> for JsonBody {
                     .next()
                     .is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"))
             });
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|error| match error {
-                BytesRejection::FailedToBufferBody(_) => ApiError::TooLarge,
-                _ => ApiError::InvalidJson,
-            })?;
+        let bytes = read(request.into_body()).await?;
         if !json && !bytes.is_empty() {
             return Err(ApiError::UnsupportedType);
         }
@@ -47,6 +48,28 @@ impl FromRequest<AppState> for JsonBody {
     }
 }
 
+/// Reads a body up to its limit. What is longer is read on and dropped for a while: a caller who is still writing when the
+/// connection closes would see a broken pipe and not the refusal.
+async fn read(body: Body) -> Result<Bytes, ApiError> {
+    let mut stream = body.into_data_stream();
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| ApiError::InvalidJson)?;
+        length += chunk.len();
+        if length > MOST_DROPPED {
+            return Err(ApiError::TooLarge);
+        }
+        if length <= LONGEST_BODY {
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+    if length > LONGEST_BODY {
+        Err(ApiError::TooLarge)
+    } else {
+        Ok(bytes.into())
+    }
+}
+
 /// A query string, refused as `invalid_request`.
 #[derive(Debug)]
 pub(crate) struct QueryOf<T>(pub(crate) T);
@@ -55,9 +78,29 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for QueryOf<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
-        Query::<T>::try_from_uri(&parts.uri)
-            .map(|Query(query)| Self(query))
-            .map_err(|_| ApiError::field("(query)", "has a parameter of the wrong form"))
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs =
+            serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
+        serde_path_to_error::deserialize(pairs)
+            .map(Self)
+            .map_err(|error| ApiError::field(error.path().to_string(), "has a wrong form"))
+    }
+}
+
+/// An event's id in the path; one that no event can have is not there.
+#[derive(Debug)]
+pub(crate) struct EventId(pub(crate) String);
+
+impl FromRequestParts<AppState> for EventId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        path.ok()
+            .map(|path| path.0)
+            .filter(|id| id.chars().count() <= MAX_ID_CHARS && !id.contains('\0'))
+            .map(Self)
+            .ok_or(ApiError::NotFound)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use shared::db::DbError;
+use shared::db::{DbError, violates};
 use utoipa::ToSchema;
 
 /// What every handler returns.
@@ -57,6 +57,15 @@ impl ApiError {
             path: path.into(),
             message,
         }])
+    }
+
+    /// This refusal for a broken constraint of that name; anything else is the database's own trouble.
+    pub(crate) fn unless(error: DbError, constraint: &str, refusal: Self) -> Self {
+        if violates(&error, constraint) {
+            refusal
+        } else {
+            error.into()
+        }
     }
 
     fn status(&self) -> StatusCode {
@@ -142,7 +151,9 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         if let Some(wait) = self.retry_after() {
-            let secs = wait.as_secs().max(1);
+            // Rounded up: who comes back when he was told must be let in.
+            let secs = wait.as_millis().div_ceil(1000).max(1);
+            let secs = u64::try_from(secs).unwrap_or(u64::MAX);
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(secs));

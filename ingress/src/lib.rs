@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod error;
+mod key_set;
 mod landing;
 mod limits;
 mod request;
@@ -10,7 +11,7 @@ mod routes;
 mod state;
 
 use anyhow::Context;
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{Router, middleware};
 use shared::config::IngressConfig;
 use shared::db::Database;
 use shared::{schema, telemetry};
@@ -25,8 +26,6 @@ use state::AppState;
 
 use crate::error::ApiError;
 
-/// A body longer than this is refused.
-const LONGEST_BODY: usize = 1024 * 1024;
 const CONNECTIONS: u32 = 16;
 
 #[derive(OpenApi)]
@@ -66,7 +65,6 @@ fn app(state: AppState) -> Router {
     router
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .layer(middleware::from_fn(request::identify))
         .with_state(state)
 }

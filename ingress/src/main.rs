@@ -6,11 +6,15 @@ use shared::config::{self, IngressConfig};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    if std::env::args().nth(1).is_some() {
-        print_help();
-        return ExitCode::SUCCESS;
-    }
-    match run().await {
+    let result = match std::env::args().nth(1).as_deref() {
+        None => run().await,
+        Some("--help" | "-h" | "help") => {
+            print_help();
+            return ExitCode::SUCCESS;
+        }
+        Some(_) => Err(anyhow::anyhow!("takes no argument but --help")),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use object_store::ObjectStoreScheme;
 use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use crate::crypto::KeyRing;
@@ -173,6 +175,18 @@ impl Common {
     pub fn read(reader: &mut Reader, ops_default: &str) -> Option<Self> {
         let database_url = reader.required("DATABASE_URL");
         let direct = reader.optional("DATABASE_DIRECT_URL");
+        for (name, url) in [
+            ("DATABASE_URL", &database_url),
+            ("DATABASE_DIRECT_URL", &direct),
+        ] {
+            if url.as_deref().is_some_and(|url| !is_postgres(url)) {
+                reader.note(name, "must be postgres://…");
+            }
+        }
+        let log_filter = reader.optional("RUST_LOG").unwrap_or_else(|| "info".into());
+        if EnvFilter::try_new(&log_filter).is_err() {
+            reader.note("RUST_LOG", "is no log filter");
+        }
         let keys = reader.required("TOKEN_KEYS");
         let keys = keys.and_then(|text| reader.check("TOKEN_KEYS", KeyRing::parse(&text)));
         let migrate = reader.flag("MIGRATE");
@@ -190,7 +204,7 @@ impl Common {
             token_keys: keys?,
             migrate,
             log_format: log_format?,
-            log_filter: reader.optional("RUST_LOG").unwrap_or_else(|| "info".into()),
+            log_filter,
             ops_listen: ops_listen?,
             clio: clio?,
             allow_test_providers,
@@ -247,6 +261,10 @@ impl ClioConfig {
     }
 }
 
+fn is_postgres(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
+}
+
 fn is_loopback(base: &str) -> bool {
     Url::parse(base).is_ok_and(|url| url.scheme() == "http" && url.host_str() == Some("127.0.0.1"))
 }
@@ -282,8 +300,8 @@ impl IngressConfig {
         let mut reader = Reader::new(&variables);
         let common = Common::read(&mut reader, "127.0.0.1:9080");
         let listen = reader.parsed("LISTEN", "127.0.0.1:8080", "must be address:port");
-        let public_url = reader.url("PUBLIC_URL");
-        let dashboard_url = reader.url("DASHBOARD_URL");
+        let public_url = reader.web_url("PUBLIC_URL");
+        let dashboard_url = reader.web_url("DASHBOARD_URL");
         let auth_keys = read_auth_keys(&mut reader);
         let auth_issuer = reader.required("AUTH_ISSUER");
         let auth_audience = reader.required("AUTH_AUDIENCE");
@@ -314,7 +332,7 @@ fn read_auth_keys(reader: &mut Reader) -> Option<AuthKeys> {
     ) {
         (Some(secret), None) if secret.len() >= 32 => Some(AuthKeys::Secret(secret.into())),
         (Some(_), None) => reader.wrong("AUTH_JWT_SECRET", "must have 32 bytes or more"),
-        (None, Some(_)) => reader.url("AUTH_JWKS_URL").map(AuthKeys::KeySet),
+        (None, Some(_)) => reader.web_url("AUTH_JWKS_URL").map(AuthKeys::KeySet),
         (Some(_), Some(_)) => {
             reader.wrong("AUTH_JWT_SECRET", "and AUTH_JWKS_URL exclude each other")
         }
@@ -344,9 +362,18 @@ impl WorkerConfig {
         let mut reader = Reader::new(&variables);
         let common = Common::read(&mut reader, "127.0.0.1:9081");
         let storage_url = reader.url("STORAGE_URL");
+        if storage_url
+            .as_ref()
+            .is_some_and(|url| ObjectStoreScheme::parse(url).is_err())
+        {
+            reader.note(
+                "STORAGE_URL",
+                "must be file:///folder, s3://bucket/prefix or the like",
+            );
+        }
         let dashboard_url = reader
             .optional("DASHBOARD_URL")
-            .and_then(|_| reader.url("DASHBOARD_URL"));
+            .and_then(|_| reader.web_url("DASHBOARD_URL"));
         let concurrency = reader.parsed(
             "WORKER_CONCURRENCY",
             "64",
@@ -424,6 +451,15 @@ impl<'a> Reader<'a> {
         let text = self.required(name)?;
         let url = Url::parse(&text).map_err(|_| "must be a URL".to_owned());
         self.check(name, url)
+    }
+
+    fn web_url(&mut self, name: &str) -> Option<Url> {
+        let url = self.url(name)?;
+        if matches!(url.scheme(), "http" | "https") {
+            Some(url)
+        } else {
+            self.wrong(name, "must be http:// or https://")
+        }
     }
 
     fn seconds(

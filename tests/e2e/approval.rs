@@ -8,7 +8,15 @@ use crate::support::{SOON, start};
 async fn an_approved_document_stands_in_clio_with_its_contact_and_matter() {
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();
-    let pdf = app.upload(matter, "intake.pdf", Some("application/pdf"), b"%PDF-1.7 intake").await.unwrap();
+    let pdf = app
+        .upload(
+            matter,
+            "intake.pdf",
+            Some("application/pdf"),
+            b"%PDF-1.7 intake",
+        )
+        .await
+        .unwrap();
 
     app.approve(&[pdf]).await.unwrap();
     app.settled(SOON).await.unwrap();
@@ -27,7 +35,11 @@ async fn a_first_sync_takes_the_fewest_calls_and_a_second_writes_nothing() {
     let matter = app.connected_matter().await.unwrap();
     let mut uploads = Vec::new();
     for name in ["a.pdf", "b.png", "c.docx"] {
-        uploads.push(app.upload(matter, name, None, name.as_bytes()).await.unwrap());
+        uploads.push(
+            app.upload(matter, name, None, name.as_bytes())
+                .await
+                .unwrap(),
+        );
     }
     app.clear_clio_calls().await.unwrap();
 
@@ -43,6 +55,9 @@ async fn a_first_sync_takes_the_fewest_calls_and_a_second_writes_nothing() {
     assert_eq!(again.body["success"], json!(true));
     assert_eq!(again.body["documentsUploaded"], json!(0));
     assert!(again.body["clioMatterId"].is_i64());
-    assert!(second.len() <= 1 && second.iter().all(|call| call.starts_with("GET")), "{second:#?}");
+    assert!(
+        second.len() <= 1 && second.iter().all(|call| call.starts_with("GET")),
+        "{second:#?}"
+    );
     app.finish().await;
 }

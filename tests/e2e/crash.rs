@@ -63,7 +63,11 @@ impl Walker {
             workers: 0,
             lease: LEASE,
             settle: SETTLE,
-            search_lag: if search_lag { SEARCH_LAG } else { Duration::ZERO },
+            search_lag: if search_lag {
+                SEARCH_LAG
+            } else {
+                Duration::ZERO
+            },
             ..AppSettings::default()
         };
         let mut app = start_with(settings).await;
@@ -74,7 +78,11 @@ impl Walker {
         app.settings.database_proxy = Some(database.address());
         app.settings.clio_proxy = Some(clio.address());
         app.start_worker().await.unwrap();
-        Self { app, database, clio }
+        Self {
+            app,
+            database,
+            clio,
+        }
     }
 
     /// A firm of its own for every case: its own account at Clio, contact, matter and document.
@@ -86,7 +94,10 @@ impl Walker {
         let login = json!({ "login": { "account_id": 5000 + number, "account_name": "Firm" } });
         self.app.change(&login).await.unwrap();
         self.app.connect(firm).await.unwrap();
-        self.app.matter(firm, client, "Lee v. Lee", Some("custody_only")).await.unwrap()
+        self.app
+            .matter(firm, client, "Lee v. Lee", Some("custody_only"))
+            .await
+            .unwrap()
     }
 
     fn hold(&self, boundary: &Boundary) -> Held {
@@ -104,7 +115,11 @@ impl Walker {
 
     async fn run(&mut self, case: &Case, number: usize) -> Result<(), String> {
         let matter = self.matter(number).await;
-        let upload = self.app.upload(matter, "intake.pdf", None, b"%PDF-1.7").await.unwrap();
+        let upload = self
+            .app
+            .upload(matter, "intake.pdf", None, b"%PDF-1.7")
+            .await
+            .unwrap();
         let held = self.hold(&case.boundary);
         self.app.approve(&[upload]).await.unwrap();
         if !held.reached_within(SOON).await {
@@ -141,8 +156,10 @@ impl Walker {
 
     async fn freeze(&mut self, held: Option<Held>) {
         self.app.workers[0].stop().unwrap();
-        let frozen: uuid::Uuid =
-            sqlx::query_scalar("select id from workers").fetch_one(&self.app.admin).await.unwrap();
+        let frozen: uuid::Uuid = sqlx::query_scalar("select id from workers")
+            .fetch_one(&self.app.admin)
+            .await
+            .unwrap();
         let passed = held.is_some();
         if let Some(held) = held {
             held.release();
@@ -152,7 +169,11 @@ impl Walker {
         // Past its lease, and replaced: a worker that goes on earlier is none the worse for it.
         eventually(SOON, || async {
             let row = sqlx::query("select from workers where id = $1").bind(frozen);
-            row.fetch_optional(&self.app.admin).await.ok()?.is_none().then_some(())
+            row.fetch_optional(&self.app.admin)
+                .await
+                .ok()?
+                .is_none()
+                .then_some(())
         })
         .await
         .unwrap();
@@ -165,7 +186,10 @@ impl Walker {
     async fn thaw(&mut self) {
         let frozen = self.app.workers.remove(0);
         frozen.resume().unwrap();
-        frozen.wait_for_line(|line| line.contains("another worker took over"), SOON).await.unwrap();
+        frozen
+            .wait_for_line(|line| line.contains("another worker took over"), SOON)
+            .await
+            .unwrap();
         frozen.kill9().unwrap();
     }
 
@@ -179,13 +203,25 @@ impl Walker {
         let account = json!(5000 + number);
         let of_account = |kind: &str| -> Vec<Value> {
             let rows = clio[kind].as_array().cloned().unwrap_or_default();
-            rows.into_iter().filter(|row| row["account_id"] == account).collect()
+            rows.into_iter()
+                .filter(|row| row["account_id"] == account)
+                .collect()
         };
         let documents = of_account("documents");
-        let complete = documents.iter().filter(|d| d["fully_uploaded"] == json!(true)).count();
-        let counts = (of_account("contacts").len(), of_account("matters").len(), documents.len(), complete);
+        let complete = documents
+            .iter()
+            .filter(|d| d["fully_uploaded"] == json!(true))
+            .count();
+        let counts = (
+            of_account("contacts").len(),
+            of_account("matters").len(),
+            documents.len(),
+            complete,
+        );
         if counts != (1, 1, 1, 1) || lines != ["sync_matter success", "sync_document success"] {
-            return Err(format!("contacts, matters, documents, complete: {counts:?}; log: {lines:?}"));
+            return Err(format!(
+                "contacts, matters, documents, complete: {counts:?}; log: {lines:?}"
+            ));
         }
         Ok(())
     }
@@ -198,22 +234,39 @@ fn rows_at_least(label: &str) -> u64 {
 
 /// Work that goes on whether there is a sync or not.
 fn is_background(label: &str) -> bool {
-    ["queue_beat", "queue_take_over", "queue_register", "schedules", "firm_integrations", "oauth_states", "lanes", "links k", "pauses"]
-        .iter()
-        .any(|name| label == format!("COMMIT {name}"))
+    [
+        "queue_beat",
+        "queue_take_over",
+        "queue_register",
+        "schedules",
+        "firm_integrations",
+        "oauth_states",
+        "lanes",
+        "links k",
+        "pauses",
+    ]
+    .iter()
+    .any(|name| label == format!("COMMIT {name}"))
 }
 
 /// The boundaries of a sync, from a recorded run.
 async fn boundaries(search_lag: bool) -> Vec<Boundary> {
     let walker = Walker::start(search_lag).await;
     let matter = walker.matter(0).await;
-    let upload = walker.app.upload(matter, "intake.pdf", None, b"%PDF-1.7").await.unwrap();
+    let upload = walker
+        .app
+        .upload(matter, "intake.pdf", None, b"%PDF-1.7")
+        .await
+        .unwrap();
     let (database_before, clio_before) = (walker.database.steps().len(), walker.clio.steps().len());
     walker.app.approve(&[upload]).await.unwrap();
     walker.settle().await;
     let mut boundaries = Vec::new();
     for (protocol, steps) in [
-        (Protocol::Postgres, walker.database.steps().split_off(database_before)),
+        (
+            Protocol::Postgres,
+            walker.database.steps().split_off(database_before),
+        ),
         (Protocol::Http, walker.clio.steps().split_off(clio_before)),
     ] {
         let mut seen: BTreeMap<String, u64> = BTreeMap::new();
@@ -263,16 +316,30 @@ async fn walk(cases: Vec<Case>, search_lag: bool) {
     for system in walking {
         failures.extend(system.await.unwrap());
     }
-    assert!(failures.is_empty(), "{} of {total} cases failed:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {total} cases failed:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 fn cases(boundaries: &[Boundary], blow: Blow) -> Vec<Case> {
-    boundaries.iter().map(|boundary| Case { boundary: boundary.clone(), blow }).collect()
+    boundaries
+        .iter()
+        .map(|boundary| Case {
+            boundary: boundary.clone(),
+            blow,
+        })
+        .collect()
 }
 
 /// Six requests and a transfer, and at least a commit around each: fewer would mean that the walk no longer sees the sync.
 fn assert_complete(boundaries: &[Boundary]) {
-    let requests = boundaries.iter().filter(|b| b.protocol == Protocol::Http).count();
+    let requests = boundaries
+        .iter()
+        .filter(|b| b.protocol == Protocol::Http)
+        .count();
     assert_eq!(requests, 7 * 2, "{boundaries:#?}");
     assert!(boundaries.len() >= 25 * 2, "{boundaries:#?}");
 }
@@ -283,7 +350,11 @@ async fn crash_a_worker_killed_at_any_boundary_leaves_exactly_one_of_each() {
     assert_complete(&boundaries);
 
     let mut all = cases(&boundaries, Blow::Kill);
-    let sent: Vec<_> = boundaries.iter().filter(|b| b.side == Side::Before).cloned().collect();
+    let sent: Vec<_> = boundaries
+        .iter()
+        .filter(|b| b.side == Side::Before)
+        .cloned()
+        .collect();
     all.extend(cases(&sent, Blow::KillThenDeliver));
 
     walk(all, false).await;
@@ -294,7 +365,11 @@ async fn crash_a_worker_frozen_past_its_lease_at_any_boundary_changes_nothing_wh
     let boundaries = boundaries(false).await;
 
     let mut all = cases(&boundaries, Blow::Freeze);
-    let answered: Vec<_> = boundaries.iter().filter(|b| b.side == Side::After).cloned().collect();
+    let answered: Vec<_> = boundaries
+        .iter()
+        .filter(|b| b.side == Side::After)
+        .cloned()
+        .collect();
     all.extend(cases(&answered, Blow::FreezeAndHold));
 
     walk(all, false).await;
@@ -302,11 +377,18 @@ async fn crash_a_worker_frozen_past_its_lease_at_any_boundary_changes_nothing_wh
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn crash_a_search_that_lags_behind_never_leads_to_a_second_record() {
-    let boundaries: Vec<_> =
-        boundaries(true).await.into_iter().filter(|b| b.protocol == Protocol::Http).collect();
+    let boundaries: Vec<_> = boundaries(true)
+        .await
+        .into_iter()
+        .filter(|b| b.protocol == Protocol::Http)
+        .collect();
 
     let mut all = cases(&boundaries, Blow::Kill);
-    let sent: Vec<_> = boundaries.iter().filter(|b| b.side == Side::Before).cloned().collect();
+    let sent: Vec<_> = boundaries
+        .iter()
+        .filter(|b| b.side == Side::Before)
+        .cloned()
+        .collect();
     all.extend(cases(&sent, Blow::KillThenDeliver));
 
     walk(all, true).await;
@@ -316,13 +398,22 @@ async fn crash_a_search_that_lags_behind_never_leads_to_a_second_record() {
 async fn crash_an_effect_that_is_applied_late_is_found_and_adopted() {
     let mut walker = Walker::start(false).await;
     for (number, path) in (1..).zip(["contacts", "matters", "documents"]) {
-        for (offset, what) in
-            [(0, json!({ "apply_after_ms": 1000 })), (100, json!({ "lose_answer": true }))]
-        {
+        for (offset, what) in [
+            (0, json!({ "apply_after_ms": 1000 })),
+            (100, json!({ "lose_answer": true })),
+        ] {
             let number = number + offset;
             let matter = walker.matter(number).await;
-            let upload = walker.app.upload(matter, "intake.pdf", None, b"%PDF-1.7").await.unwrap();
-            walker.app.fault("POST", &format!("/api/v4/{path}.json"), 1, &what).await.unwrap();
+            let upload = walker
+                .app
+                .upload(matter, "intake.pdf", None, b"%PDF-1.7")
+                .await
+                .unwrap();
+            walker
+                .app
+                .fault("POST", &format!("/api/v4/{path}.json"), 1, &what)
+                .await
+                .unwrap();
 
             walker.app.approve(&[upload]).await.unwrap();
             walker.settle().await;
@@ -331,7 +422,11 @@ async fn crash_an_effect_that_is_applied_late_is_found_and_adopted() {
         }
     }
     let doubted = eventually(SOON, || async {
-        let count = walker.app.count("select count(*) from links where doubted_at is not null").await.ok()?;
+        let count = walker
+            .app
+            .count("select count(*) from links where doubted_at is not null")
+            .await
+            .ok()?;
         (count == 6).then_some(())
     });
     doubted.await.unwrap();

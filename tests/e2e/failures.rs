@@ -16,7 +16,12 @@ async fn an_expired_token_is_refreshed_and_the_sync_goes_on() {
     let answer = app.sync(matter).await.unwrap();
 
     assert_eq!(answer.body["success"], json!(true), "{answer:?}");
-    assert_eq!(app.count("select max(token_version) from firm_integrations").await.unwrap(), 2);
+    assert_eq!(
+        app.count("select max(token_version) from firm_integrations")
+            .await
+            .unwrap(),
+        2
+    );
     app.finish().await;
 }
 
@@ -29,12 +34,19 @@ async fn a_revoked_connection_is_parked_and_its_jobs_go_on_in_order_after_a_reco
     let second = app.upload(matter, "b.pdf", None, b"b").await.unwrap();
     app.approve(&[first, second]).await.unwrap();
     eventually(SOON, || async {
-        (app.count("select count(*) from pauses where reason = 'needs_reconnect'").await.ok()? == 1).then_some(())
+        (app.count("select count(*) from pauses where reason = 'needs_reconnect'")
+            .await
+            .ok()?
+            == 1)
+            .then_some(())
     })
     .await
     .unwrap();
     let token = app.tokens.firm_member(matter.firm).unwrap();
-    let status = app.get("/api/v1/integrations/clio/status", &token).await.unwrap();
+    let status = app
+        .get("/api/v1/integrations/clio/status", &token)
+        .await
+        .unwrap();
 
     app.connect(matter.firm).await.unwrap();
     app.settled(SOON).await.unwrap();
@@ -43,7 +55,10 @@ async fn a_revoked_connection_is_parked_and_its_jobs_go_on_in_order_after_a_reco
     assert!(status.body["needs_reconnect"].is_string());
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 2));
     let lines = app.log_lines(matter.firm).await.unwrap();
-    assert!(lines.iter().all(|line| !line.contains("failed")), "{lines:?}");
+    assert!(
+        lines.iter().all(|line| !line.contains("failed")),
+        "{lines:?}"
+    );
     app.finish().await;
 }
 
@@ -53,7 +68,9 @@ async fn a_deleted_matter_is_replaced_by_a_persons_own_sync_alone() {
     let matter = app.connected_matter().await.unwrap();
     let first = app.sync(matter).await.unwrap();
     let id = first.body["clioMatterId"].clone();
-    app.change(&json!({ "delete": { "kind": "matter", "id": id } })).await.unwrap();
+    app.change(&json!({ "delete": { "kind": "matter", "id": id } }))
+        .await
+        .unwrap();
     let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
     app.approve(&[upload]).await.unwrap();
     app.settled(SOON).await.unwrap();
@@ -62,7 +79,10 @@ async fn a_deleted_matter_is_replaced_by_a_persons_own_sync_alone() {
     let again = app.sync(matter).await.unwrap();
     app.settled(SOON).await.unwrap();
 
-    assert!(failed.contains(&"sync_document failed provider_not_found".to_owned()), "{failed:?}");
+    assert!(
+        failed.contains(&"sync_document failed provider_not_found".to_owned()),
+        "{failed:?}"
+    );
     assert_eq!(again.body["success"], json!(true), "{again:?}");
     assert_ne!(again.body["clioMatterId"], id);
     assert_eq!(again.body["documentsUploaded"], json!(1));
@@ -73,8 +93,11 @@ async fn a_deleted_matter_is_replaced_by_a_persons_own_sync_alone() {
 async fn a_document_whose_matter_failed_follows_when_the_matter_succeeds() {
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();
-    let refusal = json!({ "status": 422, "body": { "error": { "type": "ArgumentError", "message": "no" } } });
-    app.fault("POST", "/api/v4/matters.json", 1, &refusal).await.unwrap();
+    let refusal =
+        json!({ "status": 422, "body": { "error": { "type": "ArgumentError", "message": "no" } } });
+    app.fault("POST", "/api/v4/matters.json", 1, &refusal)
+        .await
+        .unwrap();
     let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
     app.approve(&[upload]).await.unwrap();
     app.settled(SOON).await.unwrap();
@@ -82,7 +105,13 @@ async fn a_document_whose_matter_failed_follows_when_the_matter_succeeds() {
 
     let answer = app.sync(matter).await.unwrap();
 
-    assert_eq!(failed, ["sync_matter failed provider_invalid", "sync_document failed matter_not_synced"]);
+    assert_eq!(
+        failed,
+        [
+            "sync_matter failed provider_invalid",
+            "sync_document failed matter_not_synced"
+        ]
+    );
     assert_eq!(answer.body["documentsUploaded"], json!(1), "{answer:?}");
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
     app.finish().await;
@@ -93,16 +122,29 @@ async fn only_approved_documents_leave_and_the_same_bytes_leave_once() {
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();
     let original = app.upload(matter, "a.pdf", None, b"same").await.unwrap();
-    let copy = app.upload(matter, "copy of a.pdf", None, b"same").await.unwrap();
+    let copy = app
+        .upload(matter, "copy of a.pdf", None, b"same")
+        .await
+        .unwrap();
     let rejected = app.upload(matter, "b.pdf", None, b"other").await.unwrap();
-    sqlx::query("update uploads set status = 'rejected' where id = $1").bind(rejected.id).execute(&app.admin).await.unwrap();
+    sqlx::query("update uploads set status = 'rejected' where id = $1")
+        .bind(rejected.id)
+        .execute(&app.admin)
+        .await
+        .unwrap();
 
     app.approve(&[original, copy, rejected]).await.unwrap();
     app.settled(SOON).await.unwrap();
 
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
-    let same: i64 = app.count("select count(*) from integration_sync_logs where details->>'same_as' is not null").await.unwrap();
-    let skipped: i64 = app.count("select count(*) from integration_sync_logs where code = 'not_approved'").await.unwrap();
+    let same: i64 = app
+        .count("select count(*) from integration_sync_logs where details->>'same_as' is not null")
+        .await
+        .unwrap();
+    let skipped: i64 = app
+        .count("select count(*) from integration_sync_logs where code = 'not_approved'")
+        .await
+        .unwrap();
     assert_eq!((same, skipped), (1, 1));
     app.finish().await;
 }
@@ -114,22 +156,35 @@ async fn a_file_that_is_missing_or_changed_fails_with_what_to_do() {
     let missing = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
     std::fs::remove_file(app.folder.join("files").join(missing.id.to_string())).unwrap();
     let changed = app.upload(matter, "b.pdf", None, b"b").await.unwrap();
-    sqlx::query("update uploads set sha256 = repeat('0', 64) where id = $1").bind(changed.id).execute(&app.admin).await.unwrap();
+    sqlx::query("update uploads set sha256 = repeat('0', 64) where id = $1")
+        .bind(changed.id)
+        .execute(&app.admin)
+        .await
+        .unwrap();
 
     app.approve(&[missing, changed]).await.unwrap();
     app.settled(SOON).await.unwrap();
 
     let lines = app.log_lines(matter.firm).await.unwrap();
-    assert!(lines.contains(&"sync_document failed file_missing".to_owned()), "{lines:?}");
-    assert!(lines.contains(&"sync_document failed file_changed".to_owned()), "{lines:?}");
+    assert!(
+        lines.contains(&"sync_document failed file_missing".to_owned()),
+        "{lines:?}"
+    );
+    assert!(
+        lines.contains(&"sync_document failed file_changed".to_owned()),
+        "{lines:?}"
+    );
     app.finish().await;
 }
 
 #[tokio::test]
 async fn postgres_away_for_a_while_loses_nothing() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let cluster = harness::Cluster::start(&folder.path().join("postgres"), harness::cluster::FAST).unwrap();
-    let app = harness::App::start(&cluster, &folder.path().join("app"), AppSettings::default()).await.unwrap();
+    let cluster =
+        harness::Cluster::start(&folder.path().join("postgres"), harness::cluster::FAST).unwrap();
+    let app = harness::App::start(&cluster, &folder.path().join("app"), AppSettings::default())
+        .await
+        .unwrap();
     let matter = app.connected_matter().await.unwrap();
     let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
 
@@ -139,12 +194,17 @@ async fn postgres_away_for_a_while_loses_nothing() {
     let refused = app.post_events(&event).await.unwrap();
     cluster.start_again().unwrap();
     eventually(SOON, || async {
-        app.post_events(&event).await.ok().filter(|answer| answer.status == 202)
+        app.post_events(&event)
+            .await
+            .ok()
+            .filter(|answer| answer.status == 202)
     })
     .await
     .unwrap();
     app.settled(SOON).await.unwrap();
 
+    let lines = app.log_lines(matter.firm).await.unwrap();
+    assert_eq!(lines, ["sync_matter success", "sync_document success"]);
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.headers.contains_key("retry-after"));
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
@@ -152,14 +212,29 @@ async fn postgres_away_for_a_while_loses_nothing() {
 
 #[tokio::test]
 async fn a_drain_longer_than_the_lease_is_no_takeover() {
-    let settings = AppSettings { workers: 1, lease: Duration::from_secs(1), ..AppSettings::default() };
+    let settings = AppSettings {
+        workers: 1,
+        lease: Duration::from_secs(1),
+        ..AppSettings::default()
+    };
     let mut app = start_with(settings).await;
     let matter = app.connected_matter().await.unwrap();
-    app.fault("POST", "/api/v4/contacts.json", 1, &json!({ "delay_ms": 4000 })).await.unwrap();
+    app.fault(
+        "POST",
+        "/api/v4/contacts.json",
+        1,
+        &json!({ "delay_ms": 4000 }),
+    )
+    .await
+    .unwrap();
     let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
     app.approve(&[upload]).await.unwrap();
     eventually(SOON, || async {
-        (app.count("select count(*) from links where state = 'creating'").await.ok()? == 1).then_some(())
+        (app.count("select count(*) from links where state = 'creating'")
+            .await
+            .ok()?
+            == 1)
+            .then_some(())
     })
     .await
     .unwrap();
@@ -171,8 +246,18 @@ async fn a_drain_longer_than_the_lease_is_no_takeover() {
     app.settled(SOON).await.unwrap();
 
     assert!(status.success(), "{status}");
-    assert_eq!(app.count("select count(*) from attempts where outcome = 'lost'").await.unwrap(), 0);
-    assert_eq!(app.count("select count(*) from links where doubted_at is not null").await.unwrap(), 0);
+    assert_eq!(
+        app.count("select count(*) from attempts where outcome = 'lost'")
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        app.count("select count(*) from links where doubted_at is not null")
+            .await
+            .unwrap(),
+        0
+    );
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
     app.finish().await;
 }
@@ -185,14 +270,19 @@ async fn sync_status_and_last_sync_tell_the_truth() {
     let status_is = |wanted: &'static str| {
         let (app, token) = (&app, &token);
         eventually(Duration::from_secs(5), move || async move {
-            let answer = app.get("/api/v1/integrations/clio/status", token).await.ok()?;
+            let answer = app
+                .get("/api/v1/integrations/clio/status", token)
+                .await
+                .ok()?;
             (answer.body["sync_status"] == json!(wanted)).then_some(answer.body)
         })
     };
 
     let idle = status_is("idle").await.unwrap();
     let refusal = json!({ "status": 403, "body": { "error": { "type": "ForbiddenError", "message": "no" } } });
-    app.fault("POST", "/api/v4/contacts.json", 1, &refusal).await.unwrap();
+    app.fault("POST", "/api/v4/contacts.json", 1, &refusal)
+        .await
+        .unwrap();
     let failed = app.sync(matter).await.unwrap();
     let error = status_is("error").await.unwrap();
     app.sync(matter).await.unwrap();

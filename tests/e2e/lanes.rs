@@ -47,7 +47,11 @@ async fn bench() -> Bench {
         .unwrap();
     let admin = PgPool::connect(database.admin_url()).await.unwrap();
     let (firm, connection) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    sqlx::query("insert into firms (id, name) values ($1, 'firm')").bind(firm).execute(&admin).await.unwrap();
+    sqlx::query("insert into firms (id, name) values ($1, 'firm')")
+        .bind(firm)
+        .execute(&admin)
+        .await
+        .unwrap();
     sqlx::query(
         "insert into firm_integrations (id, firm_id, platform, region, account_id, account_label, connected_at)
          values ($1, $2, 'clio', 'us', '1', 'account', now())",
@@ -57,7 +61,13 @@ async fn bench() -> Bench {
     .execute(&admin)
     .await
     .unwrap();
-    Bench { pool, admin, firm, connection, _database: database }
+    Bench {
+        pool,
+        admin,
+        firm,
+        connection,
+        _database: database,
+    }
 }
 
 impl Bench {
@@ -67,11 +77,20 @@ impl Bench {
     }
 
     async fn enqueue(&self, jobs: &[Value]) {
-        sqlx::query("select queue_enqueue($1)").bind(json!(jobs)).execute(&self.pool).await.unwrap();
+        sqlx::query("select queue_enqueue($1)")
+            .bind(json!(jobs))
+            .execute(&self.pool)
+            .await
+            .unwrap();
     }
 
     async fn register(&self, worker: Uuid) {
-        sqlx::query("select queue_register($1, 'test', $2)").bind(worker).bind(LEASE_MS).execute(&self.pool).await.unwrap();
+        sqlx::query("select queue_register($1, 'test', $2)")
+            .bind(worker)
+            .bind(LEASE_MS)
+            .execute(&self.pool)
+            .await
+            .unwrap();
     }
 
     async fn lease(&self, worker: Uuid, limit: i32) -> Vec<Leased> {
@@ -82,12 +101,28 @@ impl Bench {
             .fetch_all(&self.pool)
             .await
             .unwrap();
-        rows.iter().map(|row| Leased { lane: row.get(0), fence: row.get(1), id: row.get(2) }).collect()
+        rows.iter()
+            .map(|row| Leased {
+                lane: row.get(0),
+                fence: row.get(1),
+                id: row.get(2),
+            })
+            .collect()
     }
 
     /// Finishes as `queue::finish` does, and returns the lanes that were written.
-    async fn finish(&self, worker: Uuid, leased: &[Leased], effect: &str, delay_ms: u64) -> Vec<String> {
-        let status = if effect == "delete" { "success" } else { "pending" };
+    async fn finish(
+        &self,
+        worker: Uuid,
+        leased: &[Leased],
+        effect: &str,
+        delay_ms: u64,
+    ) -> Vec<String> {
+        let status = if effect == "delete" {
+            "success"
+        } else {
+            "pending"
+        };
         let outcomes: Vec<Value> = leased
             .iter()
             .map(|job| {
@@ -106,7 +141,10 @@ impl Bench {
     }
 
     async fn count(&self, statement: &'static str) -> i64 {
-        sqlx::query_scalar(statement).fetch_one(&self.admin).await.unwrap()
+        sqlx::query_scalar(statement)
+            .fetch_one(&self.admin)
+            .await
+            .unwrap()
     }
 
     async fn stuck(&self) -> i64 {
@@ -136,17 +174,27 @@ struct Seen {
 }
 
 fn seed() -> u64 {
-    std::env::var("SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_120)
+    std::env::var("SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(20_261_120)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_lane_in_order() {
     println!("seed {}", seed());
-    let (bench, seen, ended) = (Arc::new(bench().await), Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)));
+    let (bench, seen, ended) = (
+        Arc::new(bench().await),
+        Arc::new(Seen::default()),
+        Arc::new(AtomicBool::new(false)),
+    );
 
-    let enqueuers: Vec<_> = (0..4).map(|n| tokio::spawn(enqueuer(bench.clone(), seen.clone(), n))).collect();
-    let workers: Vec<_> =
-        (0..4).map(|n| tokio::spawn(worker(bench.clone(), seen.clone(), ended.clone(), n))).collect();
+    let enqueuers: Vec<_> = (0..4)
+        .map(|n| tokio::spawn(enqueuer(bench.clone(), seen.clone(), n)))
+        .collect();
+    let workers: Vec<_> = (0..4)
+        .map(|n| tokio::spawn(worker(bench.clone(), seen.clone(), ended.clone(), n)))
+        .collect();
     for enqueuer in enqueuers {
         enqueuer.await.unwrap();
     }
@@ -158,12 +206,35 @@ async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_l
     let ran = seen.ran.lock().unwrap();
     let total: usize = ran.values().map(BTreeMap::len).sum();
     assert_eq!(bench.stuck().await, 0, "lanes idle with a job");
-    assert_eq!(bench.count("select count(*) from jobs").await, 0, "jobs left");
-    assert_eq!(total as u64, seen.sent.load(Ordering::SeqCst), "lost or doubled");
-    assert!(ran.values().all(|seqs| seqs.values().is_sorted_by(|a, b| a < b)), "a lane's order was broken");
-    assert_eq!(seen.gone_handed_out.load(Ordering::SeqCst), 0, "a finished job was handed out again");
-    assert!(seen.stale_tried.load(Ordering::SeqCst) > 20, "no takeover happened");
-    assert_eq!(seen.stale_written.load(Ordering::SeqCst), 0, "a stale outcome was accepted");
+    assert_eq!(
+        bench.count("select count(*) from jobs").await,
+        0,
+        "jobs left"
+    );
+    assert_eq!(
+        total as u64,
+        seen.sent.load(Ordering::SeqCst),
+        "lost or doubled"
+    );
+    assert!(
+        ran.values()
+            .all(|seqs| seqs.values().is_sorted_by(|a, b| a < b)),
+        "a lane's order was broken"
+    );
+    assert_eq!(
+        seen.gone_handed_out.load(Ordering::SeqCst),
+        0,
+        "a finished job was handed out again"
+    );
+    assert!(
+        seen.stale_tried.load(Ordering::SeqCst) > 20,
+        "no takeover happened"
+    );
+    assert_eq!(
+        seen.stale_written.load(Ordering::SeqCst),
+        0,
+        "a stale outcome was accepted"
+    );
 }
 
 async fn enqueuer(bench: Arc<Bench>, seen: Arc<Seen>, number: u64) {
@@ -209,7 +280,11 @@ async fn worker(bench: Arc<Bench>, seen: Arc<Seen>, ended: Arc<AtomicBool>, numb
 
 async fn read_seqs(bench: &Bench, leased: &[Leased]) -> BTreeMap<Uuid, i64> {
     let ids: Vec<Uuid> = leased.iter().map(|job| job.id).collect();
-    let rows = sqlx::query("select id, seq from jobs where id = any($1)").bind(ids).fetch_all(&bench.pool).await.unwrap();
+    let rows = sqlx::query("select id, seq from jobs where id = any($1)")
+        .bind(ids)
+        .fetch_all(&bench.pool)
+        .await
+        .unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
@@ -224,21 +299,35 @@ async fn stall_past_a_takeover(bench: &Bench, seen: &Seen, me: Uuid, leased: &[L
             .await
             .unwrap();
         // What it lost does not count as three deaths of the job here.
-        sqlx::query("update jobs set lost_attempts = 0 where id = $1").bind(job.id).execute(&bench.pool).await.unwrap();
+        sqlx::query("update jobs set lost_attempts = 0 where id = $1")
+            .bind(job.id)
+            .execute(&bench.pool)
+            .await
+            .unwrap();
     }
     let written = bench.finish(me, leased, "delete", 0).await;
-    seen.stale_tried.fetch_add(leased.len() as u64, Ordering::SeqCst);
-    seen.stale_written.fetch_add(written.len() as u64, Ordering::SeqCst);
+    seen.stale_tried
+        .fetch_add(leased.len() as u64, Ordering::SeqCst);
+    seen.stale_written
+        .fetch_add(written.len() as u64, Ordering::SeqCst);
 }
 
-async fn finish_all(bench: &Bench, seen: &Seen, me: Uuid, mut left: Vec<Leased>, seqs: &BTreeMap<Uuid, i64>) {
+async fn finish_all(
+    bench: &Bench,
+    seen: &Seen,
+    me: Uuid,
+    mut left: Vec<Leased>,
+    seqs: &BTreeMap<Uuid, i64>,
+) {
     while !left.is_empty() {
         let written = bench.finish(me, &left, "delete", 0).await;
         let mut ran = seen.ran.lock().unwrap();
         left.retain(|job| {
             let done = written.contains(&job.lane);
             if done {
-                ran.entry(job.lane.clone()).or_default().insert(job.fence, seqs[&job.id]);
+                ran.entry(job.lane.clone())
+                    .or_default()
+                    .insert(job.fence, seqs[&job.id]);
             }
             !done
         });
@@ -248,7 +337,11 @@ async fn finish_all(bench: &Bench, seen: &Seen, me: Uuid, mut left: Vec<Leased>,
 #[tokio::test]
 async fn a_head_that_waits_for_its_retry_keeps_its_lane_waiting() {
     let bench = bench().await;
-    let (me, first, second) = (Uuid::from_u128(10), Uuid::from_u128(11), Uuid::from_u128(12));
+    let (me, first, second) = (
+        Uuid::from_u128(10),
+        Uuid::from_u128(11),
+        Uuid::from_u128(12),
+    );
     bench.register(me).await;
     bench.enqueue(&[bench.job("lane", first)]).await;
     let leased = bench.lease(me, 10).await;
@@ -257,7 +350,9 @@ async fn a_head_that_waits_for_its_retry_keeps_its_lane_waiting() {
     bench.enqueue(&[bench.job("lane", second)]).await;
 
     assert!(bench.lease(me, 10).await.is_empty());
-    let due = bench.count("select count(*) from lanes where ready_at > now() + interval '50 minutes'").await;
+    let due = bench
+        .count("select count(*) from lanes where ready_at > now() + interval '50 minutes'")
+        .await;
     assert_eq!(due, 1);
 }
 
@@ -267,18 +362,24 @@ async fn an_open_transaction_of_a_caller_makes_nobody_wait() {
     let me = Uuid::from_u128(10);
     bench.register(me).await;
     let mut caller = bench.admin.begin().await.unwrap();
-    sqlx::query("insert into events (firm_id, id, type, data) values ($1, 'open', 'matter.created', '{}')")
-        .bind(bench.firm)
-        .execute(&mut *caller)
-        .await
-        .unwrap();
+    sqlx::query(
+        "insert into events (firm_id, id, type, data) values ($1, 'open', 'matter.created', '{}')",
+    )
+    .bind(bench.firm)
+    .execute(&mut *caller)
+    .await
+    .unwrap();
 
     let work = async {
-        bench.enqueue(&[bench.job("lane", Uuid::from_u128(11))]).await;
+        bench
+            .enqueue(&[bench.job("lane", Uuid::from_u128(11))])
+            .await;
         let leased = bench.lease(me, 10).await;
         bench.finish(me, &leased, "delete", 0).await.len()
     };
-    let finished = tokio::time::timeout(Duration::from_secs(5), work).await.unwrap();
+    let finished = tokio::time::timeout(Duration::from_secs(5), work)
+        .await
+        .unwrap();
 
     assert_eq!(finished, 1);
     caller.rollback().await.unwrap();
@@ -290,40 +391,82 @@ async fn a_worker_whose_lease_has_lapsed_gets_no_lanes_and_its_own_are_taken_ove
     let (dead, other) = (Uuid::from_u128(10), Uuid::from_u128(20));
     bench.register(dead).await;
     bench.register(other).await;
-    bench.enqueue(&[bench.job("lane", Uuid::from_u128(11))]).await;
+    bench
+        .enqueue(&[bench.job("lane", Uuid::from_u128(11))])
+        .await;
     let leased = bench.lease(dead, 10).await;
     let lapse = "update workers set alive_until = now() - interval '1 second' where id = $1";
-    sqlx::query(lapse).bind(dead).execute(&bench.admin).await.unwrap();
-    let elder = "update workers set started_at = now() - interval '1 hour', lease_ms = 1 where id = $1";
-    sqlx::query(elder).bind(other).execute(&bench.admin).await.unwrap();
+    sqlx::query(lapse)
+        .bind(dead)
+        .execute(&bench.admin)
+        .await
+        .unwrap();
+    let elder =
+        "update workers set started_at = now() - interval '1 hour', lease_ms = 1 where id = $1";
+    sqlx::query(elder)
+        .bind(other)
+        .execute(&bench.admin)
+        .await
+        .unwrap();
 
     assert!(bench.lease(dead, 10).await.is_empty());
-    let freed: i32 = sqlx::query_scalar("select queue_take_over($1, 100)").bind(other).fetch_one(&bench.pool).await.unwrap();
+    let freed: i32 = sqlx::query_scalar("select queue_take_over($1, 100)")
+        .bind(other)
+        .fetch_one(&bench.pool)
+        .await
+        .unwrap();
     let again = bench.lease(other, 10).await;
 
     assert_eq!((freed, again.len()), (1, 1));
     assert!(again[0].fence > leased[0].fence);
-    assert!(bench.finish(dead, &leased, "delete", 0).await.is_empty(), "a stale outcome was accepted");
-    let beat: bool = sqlx::query_scalar("select queue_beat($1)").bind(dead).fetch_one(&bench.pool).await.unwrap();
+    assert!(
+        bench.finish(dead, &leased, "delete", 0).await.is_empty(),
+        "a stale outcome was accepted"
+    );
+    let beat: bool = sqlx::query_scalar("select queue_beat($1)")
+        .bind(dead)
+        .fetch_one(&bench.pool)
+        .await
+        .unwrap();
     assert!(!beat, "the dead worker was not told");
 }
 
 #[tokio::test]
 async fn a_job_that_takes_its_worker_down_three_times_fails_and_frees_its_lane() {
     let bench = bench().await;
-    let (me, bad, good) = (Uuid::from_u128(10), Uuid::from_u128(11), Uuid::from_u128(12));
+    let (me, bad, good) = (
+        Uuid::from_u128(10),
+        Uuid::from_u128(11),
+        Uuid::from_u128(12),
+    );
     bench.register(me).await;
-    bench.enqueue(&[bench.job("lane", bad), bench.job("lane", good)]).await;
+    bench
+        .enqueue(&[bench.job("lane", bad), bench.job("lane", good)])
+        .await;
 
     for _ in 0..3 {
         let leased = bench.lease(me, 10).await;
         assert_eq!(leased[0].id, bad);
-        sqlx::query("select queue_release_lost('lane', $1)").bind(bad).execute(&bench.pool).await.unwrap();
+        sqlx::query("select queue_release_lost('lane', $1)")
+            .bind(bad)
+            .execute(&bench.pool)
+            .await
+            .unwrap();
     }
 
     assert_eq!(bench.lease(me, 10).await[0].id, good);
-    assert_eq!(bench.count("select count(*) from activity where code = 'worker_lost' and status = 'failed'").await, 1);
-    assert_eq!(bench.count("select count(*) from jobs where state = 'failed' and code = 'worker_lost'").await, 1);
+    assert_eq!(
+        bench
+            .count("select count(*) from activity where code = 'worker_lost' and status = 'failed'")
+            .await,
+        1
+    );
+    assert_eq!(
+        bench
+            .count("select count(*) from jobs where state = 'failed' and code = 'worker_lost'")
+            .await,
+        1
+    );
 }
 
 #[tokio::test]
@@ -354,7 +497,10 @@ async fn the_queues_steps_are_volatile_functions_under_read_committed() {
     let others = bench
         .count("select count(*) from pg_proc where proname ~ '^queue_(enqueue|lease|finish|take_over|permit)' and provolatile <> 'v'")
         .await;
-    let level: String = sqlx::query_scalar("show transaction_isolation").fetch_one(&bench.pool).await.unwrap();
+    let level: String = sqlx::query_scalar("show transaction_isolation")
+        .fetch_one(&bench.pool)
+        .await
+        .unwrap();
 
     assert_eq!((others, level.as_str()), (0, "read committed"));
 }

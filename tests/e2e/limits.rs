@@ -15,13 +15,28 @@ const FEWEST: usize = 3 + MATTERS * (1 + 2 * 2);
 async fn matters(app: &TestApp) -> Vec<Upload> {
     let firm = app.firm().await.unwrap();
     app.connect(firm).await.unwrap();
-    let client = app.client(firm, &Person::new("Ann", "Lee", Some("ann@example.com"))).await.unwrap();
+    let client = app
+        .client(firm, &Person::new("Ann", "Lee", Some("ann@example.com")))
+        .await
+        .unwrap();
     let mut uploads = Vec::new();
     for number in 0..MATTERS {
-        let matter = app.matter(firm, client, &format!("Matter {number}"), Some("custody_only")).await.unwrap();
+        let matter = app
+            .matter(
+                firm,
+                client,
+                &format!("Matter {number}"),
+                Some("custody_only"),
+            )
+            .await
+            .unwrap();
         for name in ["a", "b"] {
             let bytes = format!("{name} of {number}");
-            uploads.push(app.upload(matter, name, None, bytes.as_bytes()).await.unwrap());
+            uploads.push(
+                app.upload(matter, name, None, bytes.as_bytes())
+                    .await
+                    .unwrap(),
+            );
         }
     }
     uploads
@@ -31,8 +46,15 @@ async fn matters(app: &TestApp) -> Vec<Upload> {
 async fn a_limit_costs_at_most_five_percent_more_calls_and_is_never_broken() {
     // Clio's 50 a minute, its minute made shorter.
     let budget = "10/2s".to_owned();
-    let app = start_with(AppSettings { workers: 4, budget, ..AppSettings::default() }).await;
-    app.limits(&json!({ "limit": 10, "window_ms": 2000, "mode": "sliding" })).await.unwrap();
+    let app = start_with(AppSettings {
+        workers: 4,
+        budget,
+        ..AppSettings::default()
+    })
+    .await;
+    app.limits(&json!({ "limit": 10, "window_ms": 2000, "mode": "sliding" }))
+        .await
+        .unwrap();
     let uploads = matters(&app).await;
     app.clear_clio_calls().await.unwrap();
 
@@ -40,7 +62,10 @@ async fn a_limit_costs_at_most_five_percent_more_calls_and_is_never_broken() {
     app.settled(SOON * 2).await.unwrap();
 
     let calls = app.clio_calls().await.unwrap().len();
-    assert!(calls <= FEWEST + FEWEST / 20, "{calls} calls, {FEWEST} are the fewest");
+    assert!(
+        calls <= FEWEST + FEWEST / 20,
+        "{calls} calls, {FEWEST} are the fewest"
+    );
     let clio = app.clio().await.unwrap();
     assert_eq!(clio["stats"]["answered_429"], json!(0));
     assert_eq!(app.clio_counts().await.unwrap(), (1, MATTERS, MATTERS * 2));
@@ -49,7 +74,11 @@ async fn a_limit_costs_at_most_five_percent_more_calls_and_is_never_broken() {
 
 #[tokio::test]
 async fn a_429_pauses_everybody_until_its_retry_after_and_is_no_attempt() {
-    let app = start_with(AppSettings { workers: 2, ..AppSettings::default() }).await;
+    let app = start_with(AppSettings {
+        workers: 2,
+        ..AppSettings::default()
+    })
+    .await;
     let uploads = matters(&app).await;
     let limited = json!({ "status": 429, "headers": { "Retry-After": "2" }, "body": { "error": { "type": "RateLimited", "message": "slow down" } } });
     app.fault("*", "/api/v4/*", 1, &limited).await.unwrap();
@@ -58,7 +87,10 @@ async fn a_429_pauses_everybody_until_its_retry_after_and_is_no_attempt() {
     app.approve(&uploads[..2]).await.unwrap();
     app.settled(Duration::from_secs(30)).await.unwrap();
 
-    let counted = app.count("select coalesce(sum(attempts), 0)::bigint from integration_sync_logs").await.unwrap();
+    let counted = app
+        .count("select coalesce(sum(attempts), 0)::bigint from integration_sync_logs")
+        .await
+        .unwrap();
     assert_eq!(counted, 0);
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 2));
     app.finish().await;

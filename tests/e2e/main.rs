@@ -1,5 +1,8 @@
 //! The system's rules, each as a test over real processes: Postgres, the Clio simulator, ingress and workers.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
 
 mod support;
 

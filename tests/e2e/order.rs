@@ -15,22 +15,40 @@ const SEED: u64 = 4_711;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_workers_run_two_hundred_matters_of_ten_jobs_each_one_at_a_time_and_in_order() {
     println!("seed {SEED}");
-    let app = start_with(AppSettings { workers: 2, concurrency: 64, ..AppSettings::default() }).await;
+    let app = start_with(AppSettings {
+        workers: 2,
+        concurrency: 64,
+        ..AppSettings::default()
+    })
+    .await;
     let mut random = StdRng::seed_from_u64(SEED);
     let firm = app.firm().await.unwrap();
     app.connect(firm).await.unwrap();
-    let client = app.client(firm, &Person::new("Ann", "Lee", Some("ann@example.com"))).await.unwrap();
+    let client = app
+        .client(firm, &Person::new("Ann", "Lee", Some("ann@example.com")))
+        .await
+        .unwrap();
     for _ in 0..60 {
         let delay = json!({ "delay_ms": random.random_range(5..120) });
-        let path = ["/api/v4/documents*", "/api/v4/matters*", "/storage/*"][random.random_range(0..3)];
-        app.fault("*", path, random.random_range(5..40), &delay).await.unwrap();
+        let path =
+            ["/api/v4/documents*", "/api/v4/matters*", "/storage/*"][random.random_range(0..3)];
+        app.fault("*", path, random.random_range(5..40), &delay)
+            .await
+            .unwrap();
     }
     let mut rounds: Vec<Vec<Upload>> = vec![Vec::new(); DOCUMENTS];
     for number in 0..MATTERS {
-        let matter = app.matter(firm, client, &format!("Matter {number}"), None).await.unwrap();
+        let matter = app
+            .matter(firm, client, &format!("Matter {number}"), None)
+            .await
+            .unwrap();
         for round in &mut rounds {
             let name = format!("{number}-{}.pdf", round.len());
-            round.push(app.upload(matter, &name, None, name.as_bytes()).await.unwrap());
+            round.push(
+                app.upload(matter, &name, None, name.as_bytes())
+                    .await
+                    .unwrap(),
+            );
         }
     }
 
@@ -59,7 +77,14 @@ async fn two_workers_run_two_hundred_matters_of_ten_jobs_each_one_at_a_time_and_
         )
         .await
         .unwrap();
-    assert_eq!((overlaps, disorder), (0, 0), "overlapping or disordered executions");
-    assert_eq!(app.clio_counts().await.unwrap(), (1, MATTERS, MATTERS * DOCUMENTS));
+    assert_eq!(
+        (overlaps, disorder),
+        (0, 0),
+        "overlapping or disordered executions"
+    );
+    assert_eq!(
+        app.clio_counts().await.unwrap(),
+        (1, MATTERS, MATTERS * DOCUMENTS)
+    );
     app.finish().await;
 }

@@ -42,15 +42,34 @@ async fn the_login_of_the_programs_can_do_nothing_until_it_takes_up_a_role() {
     let pool = PgPool::connect(app.database.url()).await.unwrap();
     let mut session = pool.acquire().await.unwrap();
 
-    let login = sqlx::query("select rolsuper, rolbypassrls, rolinherit from pg_roles where rolname = session_user")
-        .fetch_one(&mut *session)
+    let login = sqlx::query(
+        "select rolsuper, rolbypassrls, rolinherit from pg_roles where rolname = session_user",
+    )
+    .fetch_one(&mut *session)
+    .await
+    .unwrap();
+    sqlx::query("set role casehug_none")
+        .execute(&mut *session)
         .await
         .unwrap();
-    sqlx::query("set role casehug_none").execute(&mut *session).await.unwrap();
-    let refused = sqlx::query("select * from firm_integrations").fetch_all(&mut *session).await;
+    let refused = sqlx::query("select * from firm_integrations")
+        .fetch_all(&mut *session)
+        .await;
 
-    assert_eq!((login.get::<bool, _>(0), login.get::<bool, _>(1), login.get::<bool, _>(2)), (false, false, false));
-    assert!(refused.unwrap_err().to_string().contains("permission denied"));
+    assert_eq!(
+        (
+            login.get::<bool, _>(0),
+            login.get::<bool, _>(1),
+            login.get::<bool, _>(2)
+        ),
+        (false, false, false)
+    );
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("permission denied")
+    );
     app.finish().await;
 }
 
@@ -81,18 +100,39 @@ async fn a_firms_transaction_sees_that_firm_alone_in_every_table() {
         }
     }
 
-    for table in ["firm_integrations", "integration_sync_logs", "links", "events", "matters", "uploads", "attempts"] {
-        assert!(seen.contains(table), "{table} had no row of the firm's own to see");
+    for table in [
+        "firm_integrations",
+        "integration_sync_logs",
+        "links",
+        "events",
+        "matters",
+        "uploads",
+        "attempts",
+    ] {
+        assert!(
+            seen.contains(table),
+            "{table} had no row of the firm's own to see"
+        );
     }
     app.finish().await;
 }
 
 async fn count_as(pool: &PgPool, table: &str, firm: Uuid) -> i64 {
     let mut tx = pool.begin().await.unwrap();
-    sqlx::query("set local role casehug_firm").execute(&mut *tx).await.unwrap();
-    sqlx::query("select set_config('app.firm_id', $1, true)").bind(firm.to_string()).execute(&mut *tx).await.unwrap();
+    sqlx::query("set local role casehug_firm")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    sqlx::query("select set_config('app.firm_id', $1, true)")
+        .bind(firm.to_string())
+        .execute(&mut *tx)
+        .await
+        .unwrap();
     let statement = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
-    sqlx::query_scalar(statement).fetch_one(&mut *tx).await.unwrap()
+    sqlx::query_scalar(statement)
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap()
 }
 
 /// Marked values: nothing else contains them.
@@ -107,7 +147,11 @@ const CONTENT: &str = "grimblewort contents of the file";
 #[tokio::test]
 async fn a_clients_data_and_tokens_are_in_no_output_of_any_process() {
     let settle = Duration::from_secs(1);
-    let app = start_with(AppSettings { settle, ..AppSettings::default() }).await;
+    let app = start_with(AppSettings {
+        settle,
+        ..AppSettings::default()
+    })
+    .await;
     let firm = app.firm().await.unwrap();
     let person = Person {
         first_name: Some(NAME.into()),
@@ -116,55 +160,123 @@ async fn a_clients_data_and_tokens_are_in_no_output_of_any_process() {
         phone: Some(PHONE.into()),
     };
     let client = app.client(firm, &person).await.unwrap();
-    let matter = app.matter(firm, client, TITLE, Some("custody_only")).await.unwrap();
+    let matter = app
+        .matter(firm, client, TITLE, Some("custody_only"))
+        .await
+        .unwrap();
     app.connect(firm).await.unwrap();
-    let upload = app.upload(matter, FILE, Some("application/pdf"), CONTENT.as_bytes()).await.unwrap();
+    let upload = app
+        .upload(matter, FILE, Some("application/pdf"), CONTENT.as_bytes())
+        .await
+        .unwrap();
     // Errors talk the most: a validation that repeats what was sent, a lost answer, HTML, a refused token.
     let words = format!("{NAME} {SURNAME} at {EMAIL} ({PHONE}) is not acceptable");
     let invalid = json!({ "status": 422, "body": { "error": { "type": "ArgumentError", "message": words } } });
-    app.fault("POST", "/api/v4/contacts.json", 1, &invalid).await.unwrap();
+    app.fault("POST", "/api/v4/contacts.json", 1, &invalid)
+        .await
+        .unwrap();
     app.approve(&[upload]).await.unwrap();
     app.settled(SOON).await.unwrap();
-    app.fault("POST", "/api/v4/matters.json", 1, &json!({ "status": 503, "body": words })).await.unwrap();
+    app.fault(
+        "POST",
+        "/api/v4/matters.json",
+        1,
+        &json!({ "status": 503, "body": words }),
+    )
+    .await
+    .unwrap();
     app.change(&json!({ "expire_tokens": true })).await.unwrap();
-    let bad = app.post_events(&json!({ "id": EMAIL, "type": NAME, "firm_id": SURNAME, "data": { "x": TITLE } })).await.unwrap();
+    let bad = app
+        .post_events(
+            &json!({ "id": EMAIL, "type": NAME, "firm_id": SURNAME, "data": { "x": TITLE } }),
+        )
+        .await
+        .unwrap();
     assert_eq!(bad.status, 422);
     let failed = app.sync(matter).await.unwrap();
     assert_eq!(failed.status, 200, "{failed:?}");
 
     let tokens = stored_secrets(&app).await;
-    let mut marks: Vec<String> =
-        [NAME, SURNAME, "zyxwhistle", "8675309", "Vexillology", "plinthorama", "grimblewort"].map(str::to_owned).to_vec();
+    let mut marks: Vec<String> = [
+        NAME,
+        SURNAME,
+        "zyxwhistle",
+        "8675309",
+        "Vexillology",
+        "plinthorama",
+        "grimblewort",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     marks.extend(tokens);
     for worker in &app.workers {
         worker.terminate().unwrap();
         worker.wait(SOON).await.unwrap();
     }
-    let metrics = app.http.get(format!("{}/metrics", app.ingress_ops_url())).send().await.unwrap().text().await.unwrap();
+    let metrics = app
+        .http
+        .get(format!("{}/metrics", app.ingress_ops_url()))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
 
     let mut outputs = vec![("metrics".to_owned(), metrics)];
     outputs.extend(read_all(&app.folder.join("logs")));
-    outputs.push(("postgres".into(), std::fs::read_to_string(cluster().log_path()).unwrap()));
-    outputs.push(("sync log".into(), database_text(&app, "select coalesce(json_agg(g), '[]')::text from integration_sync_logs g").await));
-    outputs.push(("attempts".into(), database_text(&app, "select coalesce(json_agg(g), '[]')::text from attempts g").await));
-    assert!(outputs.iter().filter(|(_, text)| text.len() > 100).count() >= 6, "too little was searched");
+    outputs.push((
+        "postgres".into(),
+        std::fs::read_to_string(cluster().log_path()).unwrap(),
+    ));
+    outputs.push((
+        "sync log".into(),
+        database_text(
+            &app,
+            "select coalesce(json_agg(g), '[]')::text from integration_sync_logs g",
+        )
+        .await,
+    ));
+    outputs.push((
+        "attempts".into(),
+        database_text(
+            &app,
+            "select coalesce(json_agg(g), '[]')::text from attempts g",
+        )
+        .await,
+    ));
+    assert!(
+        outputs.iter().filter(|(_, text)| text.len() > 100).count() >= 6,
+        "too little was searched"
+    );
     for (name, text) in &outputs {
         for mark in &marks {
-            assert!(!text.to_lowercase().contains(&mark.to_lowercase()), "{mark} is in {name}");
+            assert!(
+                !text.to_lowercase().contains(&mark.to_lowercase()),
+                "{mark} is in {name}"
+            );
         }
     }
 }
 
 async fn database_text(app: &TestApp, statement: &'static str) -> String {
-    sqlx::query_scalar(statement).fetch_one(&app.admin).await.unwrap()
+    sqlx::query_scalar(statement)
+        .fetch_one(&app.admin)
+        .await
+        .unwrap()
 }
 
 /// The simulator's tokens in clear, and our own JWTs.
 async fn stored_secrets(app: &TestApp) -> Vec<String> {
-    let state = std::fs::read_to_string(app.folder.join("simulator/clio.jsonl")).unwrap_or_default();
+    let state =
+        std::fs::read_to_string(app.folder.join("simulator/clio.jsonl")).unwrap_or_default();
     let mut secrets: Vec<String> = Vec::new();
     for word in state.split(['"', ',', ':', '{', '}']) {
-        if word.len() >= 32 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+        if word.len() >= 32
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        {
             secrets.push(word.to_owned());
         }
     }
@@ -178,7 +290,10 @@ fn read_all(folder: &Path) -> Vec<(String, String)> {
         .unwrap()
         .filter_map(|entry| {
             let path = entry.ok()?.path();
-            Some((path.display().to_string(), std::fs::read_to_string(&path).ok()?))
+            Some((
+                path.display().to_string(),
+                std::fs::read_to_string(&path).ok()?,
+            ))
         })
         .collect()
 }

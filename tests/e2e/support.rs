@@ -44,8 +44,12 @@ pub(crate) async fn start() -> TestApp {
 
 pub(crate) async fn start_with(settings: AppSettings) -> TestApp {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let app = App::start(cluster(), folder.path(), settings).await.unwrap();
-    app.limits(&serde_json::json!({ "mode": "off" })).await.unwrap();
+    let app = App::start(cluster(), folder.path(), settings)
+        .await
+        .unwrap();
+    app.limits(&serde_json::json!({ "mode": "off" }))
+        .await
+        .unwrap();
     TestApp { app, folder }
 }
 
@@ -55,7 +59,11 @@ impl TestApp {
         self.app.settled(SOON).await.unwrap();
         self.check_lanes().await;
         let report = clio_requests::violations(&self.app.record()).unwrap();
-        assert!(report.violations.is_empty(), "invalid requests to Clio: {:#?}", report.violations);
+        assert!(
+            report.violations.is_empty(),
+            "invalid requests to Clio: {:#?}",
+            report.violations
+        );
         drop(self.folder);
     }
 

@@ -18,7 +18,7 @@ use shared::providers::{OAuthClient, Provider};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::auth::{Caller, Guest, Role};
+use crate::auth::{Caller, Guest};
 use crate::body::{JsonBody, PlatformPath, QueryOf};
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::landing::{Landing, redirect};
@@ -55,7 +55,6 @@ pub(crate) async fn begin_connect(
     QueryOf(query): QueryOf<FirmQuery>,
     JsonBody(body): JsonBody,
 ) -> ApiResult<Json<ConnectAnswer>> {
-    caller.allow(&[Role::FirmAdmin, Role::Operator])?;
     let firm = caller.firm(query.firm_id.map(FirmId))?;
     let region = read_region(body)?;
     state
@@ -68,7 +67,11 @@ pub(crate) async fn begin_connect(
         actor: caller.subject,
     };
     let mut db = state.firm(firm).await?;
-    oauth_states::insert_ticket(&mut db, firm, &begun, &ticket, TICKET_LIVES).await?;
+    oauth_states::insert_ticket(&mut db, firm, &begun, &ticket, TICKET_LIVES)
+        .await
+        .map_err(|error| {
+            ApiError::unless(error, "oauth_states_firm_id_fkey", ApiError::NotFound)
+        })?;
     db.commit().await?;
     let path = format!("api/v1/integrations/{platform}/connect?ticket={ticket}");
     Ok(Json(ConnectAnswer {

@@ -17,7 +17,7 @@ use shared::domain::{FirmId, JobId, MatterId, Platform, RunId};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::auth::{Caller, Role};
+use crate::auth::Caller;
 use crate::body::{JsonBody, PlatformPath, QueryOf};
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::state::AppState;
@@ -61,7 +61,6 @@ pub(crate) async fn request_sync(
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> ApiResult<Response> {
-    caller.allow(&[Role::FirmAdmin, Role::FirmMember, Role::Operator])?;
     let firm = caller.firm(query.firm_id.map(FirmId))?;
     let (matter_id, action) = read_body(&body)?;
     check_records(&state, firm, platform, matter_id).await?;
@@ -81,20 +80,21 @@ pub(crate) async fn request_sync(
 }
 
 fn read_body(body: &Value) -> Result<(MatterId, SyncAction), ApiError> {
-    let matter_id = body
-        .get("matter_id")
-        .and_then(Value::as_str)
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(|| ApiError::field("matter_id", "is missing or no UUID"))?;
     let action = match body.get("action") {
         None | Some(Value::Null) => SyncAction::SyncMatter,
         Some(action) => serde_json::from_value(action.clone())
             .map_err(|_| ApiError::field("action", "must be sync_matter or pull_matters"))?,
     };
-    match action {
-        SyncAction::SyncMatter => Ok((MatterId(matter_id), action)),
-        SyncAction::PullMatters => Err(ApiError::NotAvailable),
+    if action == SyncAction::PullMatters {
+        return Err(ApiError::NotAvailable);
     }
+    let matter_id = body
+        .get("matter_id")
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse().ok());
+    let matter_id =
+        matter_id.ok_or_else(|| ApiError::field("matter_id", "is missing or no UUID"))?;
+    Ok((MatterId(matter_id), action))
 }
 
 async fn check_records(

@@ -36,6 +36,10 @@ pub enum EventKind {
     MatterCreated {
         matter_id: MatterId,
     },
+    /// Checked like the others; without effect on a platform that takes documents.
+    IntakeCompleted {
+        matter_id: MatterId,
+    },
     SyncRequested(SyncWish),
     /// Stored and without effect.
     Other,
@@ -83,6 +87,9 @@ impl EventKind {
                 upload_id: d.upload_id,
             }),
             "matter.created" => read(data, |d: MatterData| Self::MatterCreated {
+                matter_id: d.matter_id,
+            }),
+            "intake.completed" => read(data, |d: MatterData| Self::IntakeCompleted {
                 matter_id: d.matter_id,
             }),
             SYNC_REQUESTED if wish => read(data, Self::SyncRequested),

@@ -159,9 +159,9 @@ async fn read_facts(
 
 fn matter_of(kind: &EventKind) -> Option<MatterId> {
     match kind {
-        EventKind::DocumentApproved { matter_id, .. } | EventKind::MatterCreated { matter_id } => {
-            Some(*matter_id)
-        }
+        EventKind::DocumentApproved { matter_id, .. }
+        | EventKind::MatterCreated { matter_id }
+        | EventKind::IntakeCompleted { matter_id } => Some(*matter_id),
         EventKind::SyncRequested(wish) => Some(wish.matter_id),
         EventKind::Other | EventKind::Malformed => None,
     }
@@ -171,6 +171,7 @@ fn upload_of(kind: &EventKind) -> Option<UploadId> {
     match kind {
         EventKind::DocumentApproved { upload_id, .. } => Some(*upload_id),
         EventKind::MatterCreated { .. }
+        | EventKind::IntakeCompleted { .. }
         | EventKind::SyncRequested(_)
         | EventKind::Other
         | EventKind::Malformed => None,
@@ -208,7 +209,7 @@ async fn decide(
         EventKind::SyncRequested(wish) => {
             wished_job(event, connections, wish).into_iter().collect()
         }
-        EventKind::Other | EventKind::Malformed => Vec::new(),
+        EventKind::IntakeCompleted { .. } | EventKind::Other | EventKind::Malformed => Vec::new(),
     }))
 }
 

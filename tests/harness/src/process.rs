@@ -3,13 +3,13 @@
 //! It gets only the environment it is given and `PATH`, and writes to files, so that a stopped or
 //! dead test never blocks it. It dies with the value, and with the test program.
 
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

@@ -24,7 +24,11 @@ impl App {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let bytes = answer.bytes().await?;
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Ok(Answer { status, headers, body })
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     }
 
     pub async fn get(&self, path: &str, token: &str) -> Result<Answer> {
@@ -34,19 +38,24 @@ impl App {
 
     pub async fn post(&self, path: &str, token: &str, body: &Value) -> Result<Answer> {
         let url = format!("{}{path}", self.ingress_url());
-        self.send(self.http.post(url).bearer_auth(token).json(body)).await
+        self.send(self.http.post(url).bearer_auth(token).json(body))
+            .await
     }
 
     /// Posts one event, or an array of them.
     pub async fn post_events(&self, events: &Value) -> Result<Answer> {
-        self.post("/api/v1/events", &self.tokens.service()?, events).await
+        self.post("/api/v1/events", &self.tokens.service()?, events)
+            .await
     }
 
     /// `document.approved` for each upload, in one request; the ids are new.
     pub async fn approve(&self, uploads: &[Upload]) -> Result<()> {
         let events: Vec<Value> = uploads.iter().map(|u| approved(*u)).collect();
         let answer = self.post_events(&json!(events)).await?;
-        anyhow::ensure!(answer.status == 202, "approving was answered with {answer:?}");
+        anyhow::ensure!(
+            answer.status == 202,
+            "approving was answered with {answer:?}"
+        );
         Ok(())
     }
 
@@ -91,7 +100,12 @@ impl App {
             .iter()
             .map(|row| {
                 let code: Option<String> = row.get("code");
-                let line = format!("{} {} {}", row.get::<String, _>("action"), row.get::<String, _>("status"), code.unwrap_or_default());
+                let line = format!(
+                    "{} {} {}",
+                    row.get::<String, _>("action"),
+                    row.get::<String, _>("status"),
+                    code.unwrap_or_default()
+                );
                 line.trim_end().to_owned()
             })
             .collect())

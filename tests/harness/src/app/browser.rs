@@ -12,7 +12,10 @@ impl App {
     /// Connects the firm to Clio through every redirect, and returns where the browser landed.
     pub async fn connect(&self, firm: Uuid) -> Result<Url> {
         let landed = self.try_connect(firm).await?;
-        ensure!(landed.as_str().contains("result=connected"), "the connect landed on {landed}");
+        ensure!(
+            landed.as_str().contains("result=connected"),
+            "the connect landed on {landed}"
+        );
         Ok(landed)
     }
 
@@ -27,8 +30,12 @@ impl App {
     /// The firm admin's click: an address with a one-time ticket.
     pub async fn begin_connect(&self, firm: Uuid) -> Result<Url> {
         let token = self.tokens.firm_admin(firm)?;
-        let answer = self.post("/api/v1/integrations/clio/connect", &token, &json!({})).await?;
-        let url = answer.body["url"].as_str().with_context(|| format!("{answer:?}"))?;
+        let answer = self
+            .post("/api/v1/integrations/clio/connect", &token, &json!({}))
+            .await?;
+        let url = answer.body["url"]
+            .as_str()
+            .with_context(|| format!("{answer:?}"))?;
         Ok(Url::parse(url)?)
     }
 
@@ -46,7 +53,12 @@ impl App {
 
     /// The person consents at the simulator.
     pub async fn consent(&self, consent: &Url) -> Result<Url> {
-        let answer = self.http.get(consent.clone()).header("user-agent", "Mozilla/5.0").send().await?;
+        let answer = self
+            .http
+            .get(consent.clone())
+            .header("user-agent", "Mozilla/5.0")
+            .send()
+            .await?;
         location(&answer)
     }
 

@@ -29,7 +29,9 @@ impl App {
             .filter_map(|line| {
                 let url = url::Url::parse(line["url"].as_str()?).ok()?;
                 let method = line["method"].as_str()?;
-                url.path().starts_with("/api/").then(|| format!("{method} {}", url.path()))
+                url.path()
+                    .starts_with("/api/")
+                    .then(|| format!("{method} {}", url.path()))
             })
             .collect())
     }
@@ -43,8 +45,11 @@ impl App {
 
     /// Scripts a fault: requests that match `method` and `path` do `what`, so many times.
     pub async fn fault(&self, method: &str, path: &str, times: u32, what: &Value) -> Result<()> {
-        self.control("faults", &json!({ "match": { "method": method, "path": path }, "times": times, "do": what }))
-            .await
+        self.control(
+            "faults",
+            &json!({ "match": { "method": method, "path": path }, "times": times, "do": what }),
+        )
+        .await
     }
 
     /// Acts as a user of Clio would, or changes the simulator's ways.
@@ -61,7 +66,11 @@ impl App {
         let url = format!("{}/_control/clio/{what}", self.simulator_url());
         let answer = self.http.post(url).json(body).send().await?;
         let status = answer.status();
-        ensure!(status.is_success(), "{what} was answered with {status}: {}", answer.text().await?);
+        ensure!(
+            status.is_success(),
+            "{what} was answered with {status}: {}",
+            answer.text().await?
+        );
         Ok(())
     }
 }

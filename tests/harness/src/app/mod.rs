@@ -51,11 +51,18 @@ impl App {
     }
 
     /// Starts everything in `folder`, on this database.
-    pub async fn start_on(database: Database, folder: &Path, settings: AppSettings) -> Result<Self> {
+    pub async fn start_on(
+        database: Database,
+        folder: &Path,
+        settings: AppSettings,
+    ) -> Result<Self> {
         std::fs::create_dir_all(folder.join("files"))?;
         std::fs::create_dir_all(folder.join("logs"))?;
         let tokens = settings.tokens();
-        let admin = PgPoolOptions::new().max_connections(4).connect(database.admin_url()).await?;
+        let admin = PgPoolOptions::new()
+            .max_connections(4)
+            .connect(database.admin_url())
+            .await?;
         let (simulator, simulator_address) = start_simulator(folder, &settings).await?;
         let (ingress_port, ingress_ops_port) = (free_port()?, free_port()?);
         let mut environment = settings.ingress(&database, &simulator_address, ingress_port);
@@ -134,7 +141,10 @@ impl App {
         let lines = program.lines();
         let last = lines.last().map_or("nothing", String::as_str);
         let (name, logs) = (program.name(), self.folder.join("logs"));
-        anyhow::bail!("{name} is not ready; it wrote last: {last}; its log is in {}", logs.display())
+        anyhow::bail!(
+            "{name} is not ready; it wrote last: {last}; its log is in {}",
+            logs.display()
+        )
     }
 
     /// The public address of ingress.
@@ -154,7 +164,10 @@ impl App {
 
     /// The workers' health, readiness and metrics.
     pub fn worker_ops_urls(&self) -> Vec<String> {
-        self.worker_ops_ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect()
+        self.worker_ops_ports
+            .iter()
+            .map(|port| format!("http://127.0.0.1:{port}"))
+            .collect()
     }
 
     /// Where a proxy finds the simulator.
@@ -183,7 +196,10 @@ pub async fn migrate(url: String) -> Result<()> {
         .kill_on_drop(true)
         .status()
         .await?;
-    anyhow::ensure!(status.success(), "casehug-worker migrate ended with {status}");
+    anyhow::ensure!(
+        status.success(),
+        "casehug-worker migrate ended with {status}"
+    );
     Ok(())
 }
 
@@ -194,7 +210,13 @@ fn start_program(
     folder: &Path,
 ) -> Result<Process> {
     let arguments: [&str; 0] = [];
-    Process::spawn(name, &built_program(program)?, &arguments, environment, &folder.join("logs"))
+    Process::spawn(
+        name,
+        &built_program(program)?,
+        &arguments,
+        environment,
+        &folder.join("logs"),
+    )
 }
 
 async fn start_simulator(folder: &Path, settings: &AppSettings) -> Result<(Process, String)> {
@@ -213,8 +235,13 @@ async fn start_simulator(folder: &Path, settings: &AppSettings) -> Result<(Proce
     ];
     let program = built_program("simulator")?;
     let process = Process::spawn("simulator", &program, &arguments, &[], &folder.join("logs"))?;
-    let line = process.wait_for_line(|line| line.contains("listening"), START).await?;
+    let line = process
+        .wait_for_line(|line| line.contains("listening"), START)
+        .await?;
     let line: serde_json::Value = serde_json::from_str(&line)?;
-    let address = line["listening"].as_str().context("the simulator's first line")?.to_owned();
+    let address = line["listening"]
+        .as_str()
+        .context("the simulator's first line")?
+        .to_owned();
     Ok((process, address))
 }

@@ -93,7 +93,8 @@ impl App {
     ) -> Result<Upload> {
         let id = clock::new_id();
         std::fs::write(self.folder.join("files").join(id.to_string()), bytes)?;
-        self.upload_at(id, matter, file_name, content_type, &id.to_string()).await
+        self.upload_at(id, matter, file_name, content_type, &id.to_string())
+            .await
     }
 
     /// An approved document whose file lies in the store already.
@@ -123,9 +124,15 @@ impl App {
     /// A firm that is connected to Clio, with one matter of one client.
     pub async fn connected_matter(&self) -> Result<Matter> {
         let firm = self.firm().await?;
-        let client =
-            self.client(firm, &Person::new("Ann", "Lee", Some("ann.lee@example.com"))).await?;
-        let matter = self.matter(firm, client, "Lee v. Lee", Some("divorce_standard")).await?;
+        let client = self
+            .client(
+                firm,
+                &Person::new("Ann", "Lee", Some("ann.lee@example.com")),
+            )
+            .await?;
+        let matter = self
+            .matter(firm, client, "Lee v. Lee", Some("divorce_standard"))
+            .await?;
         self.connect(firm).await?;
         Ok(matter)
     }

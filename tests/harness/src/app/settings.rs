@@ -38,7 +38,7 @@ impl Default for AppSettings {
             settle: Duration::from_secs(30),
             search_lag: Duration::ZERO,
             concurrency: 32,
-            budget: "100000/60s".into(),
+            budget: "2000/1s".into(),
             caller_limit: 1_000_000,
             database_proxy: None,
             clio_proxy: None,
@@ -105,12 +105,17 @@ impl AppSettings {
             Some(proxy) => through(database.url(), proxy),
             None => database.url().to_owned(),
         };
-        let clio = self.clio_proxy.map_or_else(|| clio.to_owned(), |proxy| proxy.to_string());
+        let clio = self
+            .clio_proxy
+            .map_or_else(|| clio.to_owned(), |proxy| proxy.to_string());
         let mut environment = self.common(url, &clio);
         environment.extend(
             [
                 ("DATABASE_DIRECT_URL", database.url().to_owned()),
-                ("STORAGE_URL", format!("file://{}", folder.join("files").display())),
+                (
+                    "STORAGE_URL",
+                    format!("file://{}", folder.join("files").display()),
+                ),
                 ("WORKER_CONCURRENCY", self.concurrency.to_string()),
                 ("LEASE_SECONDS", self.lease.as_secs().to_string()),
             ]
@@ -123,7 +128,9 @@ impl AppSettings {
 
 /// The same address by way of a proxy.
 fn through(url: &str, proxy: SocketAddr) -> String {
-    let Ok(mut parsed) = url::Url::parse(url) else { return url.to_owned() };
+    let Ok(mut parsed) = url::Url::parse(url) else {
+        return url.to_owned();
+    };
     let _ = parsed.set_host(Some(&proxy.ip().to_string()));
     let _ = parsed.set_port(Some(proxy.port()));
     parsed.into()

@@ -29,17 +29,25 @@ async fn pickup() -> Result<()> {
     app.limits(&json!({ "mode": "off" })).await?;
     let matter = app.connected_matter().await?;
     let first = app.sync(matter).await?;
-    anyhow::ensure!(first.body["success"] == json!(true), "the matter was not synced: {first:?}");
+    anyhow::ensure!(
+        first.body["success"] == json!(true),
+        "the matter was not synced: {first:?}"
+    );
     let mut samples = Vec::with_capacity(SAMPLES);
     for number in 0..SAMPLES {
         let bytes = format!("sample {number}");
-        let upload = app.upload(matter, "sample.txt", None, bytes.as_bytes()).await?;
+        let upload = app
+            .upload(matter, "sample.txt", None, bytes.as_bytes())
+            .await?;
         app.clear_clio_calls().await?;
         // Let everything that the last sample left behind come to rest: the system is idle.
         tokio::time::sleep(Duration::from_millis(60)).await;
         app.approve(&[upload]).await?;
         app.settled(WITHIN).await?;
-        let received: DateTime<Utc> = sqlx::query("select max(received_at) from events").fetch_one(&app.admin).await?.get(0);
+        let received: DateTime<Utc> = sqlx::query("select max(received_at) from events")
+            .fetch_one(&app.admin)
+            .await?
+            .get(0);
         let asked = first_request(&app.record(), received)?;
         samples.push((asked - received).num_microseconds().unwrap_or(i64::MAX));
     }

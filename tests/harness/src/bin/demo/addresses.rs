@@ -8,15 +8,25 @@ use crate::say;
 
 pub(crate) fn print(app: &App, sample: &Sample) -> Result<()> {
     let (api, simulator) = (app.ingress_url(), app.simulator_url());
-    say(format!("Everything stays up; Ctrl-C stops it.\n\n  API          {api}/api/v1"))?;
-    say(format!("  ingress ops  {}/metrics, /healthz, /readyz", app.ingress_ops_url()))?;
+    say(format!(
+        "Everything stays up; Ctrl-C stops it.\n\n  API          {api}/api/v1"
+    ))?;
+    say(format!(
+        "  ingress ops  {}/metrics, /healthz, /readyz",
+        app.ingress_ops_url()
+    ))?;
     for url in app.worker_ops_urls() {
         say(format!("  worker ops   {url}/metrics, /healthz, /readyz"))?;
     }
-    say(format!("  simulator    {simulator}/_control/clio/state (what Clio holds)"))?;
+    say(format!(
+        "  simulator    {simulator}/_control/clio/state (what Clio holds)"
+    ))?;
     say(format!("  Postgres     {}", app.database.admin_url()))?;
     say(format!("  record       {}", app.record().display()))?;
-    say(format!("  logs         {}", app.folder.join("logs").display()))?;
+    say(format!(
+        "  logs         {}",
+        app.folder.join("logs").display()
+    ))?;
     print_token(app, sample)?;
     let integration = format!("{api}/api/v1/integrations/clio");
     let bearer = r#"-H "authorization: Bearer $TOKEN""#;
@@ -32,5 +42,7 @@ pub(crate) fn print(app: &App, sample: &Sample) -> Result<()> {
 /// A token of a firm admin.
 pub(crate) fn print_token(app: &App, sample: &Sample) -> Result<()> {
     let token = app.tokens.firm_admin(sample.matter.firm)?;
-    say(format!("\nAs an admin of the firm, for 50 minutes (a new token is printed in time):\n\n  TOKEN={token}"))
+    say(format!(
+        "\nAs an admin of the firm, for 50 minutes (a new token is printed in time):\n\n  TOKEN={token}"
+    ))
 }

@@ -16,7 +16,11 @@ pub(crate) async fn connect(app: &App, sample: &Sample) -> Result<()> {
     let firm = sample.matter.firm;
     let token = app.tokens.firm_admin(firm)?;
     let status = app.get("/api/v1/integrations/clio/status", &token).await?;
-    ensure!(status.status == 200, "asking for the status was answered with {}", status.status);
+    ensure!(
+        status.status == 200,
+        "asking for the status was answered with {}",
+        status.status
+    );
     if status.body["connected"] == true {
         return say("\nThe firm is connected to Clio since an earlier run");
     }
@@ -42,7 +46,9 @@ pub(crate) async fn approve(app: &App, sample: &Sample) -> Result<Posted> {
     let id = |number: usize| format!("demo-{}-{number}", at.timestamp_micros());
     let ids: Vec<String> = (1..=sample.documents.len()).map(id).collect();
     let events = sample.documents.iter().zip(&ids);
-    let events: Vec<Value> = events.map(|(document, id)| approved(document, id, at)).collect();
+    let events: Vec<Value> = events
+        .map(|(document, id)| approved(document, id, at))
+        .collect();
     let answer = app.post_events(&json!(events)).await?;
     say(format!(
         "\nApproving {} documents: POST /api/v1/events → {} {}",
@@ -56,7 +62,11 @@ pub(crate) async fn approve(app: &App, sample: &Sample) -> Result<Posted> {
 }
 
 async fn set_approved(app: &App, sample: &Sample) -> Result<()> {
-    let uploads: Vec<Uuid> = sample.documents.iter().map(|document| document.upload.id).collect();
+    let uploads: Vec<Uuid> = sample
+        .documents
+        .iter()
+        .map(|document| document.upload.id)
+        .collect();
     sqlx::query(
         "update uploads set status = 'approved', approved_at = now()
          where id = any($1) and status <> 'approved'",

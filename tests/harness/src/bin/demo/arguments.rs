@@ -18,8 +18,14 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn read(words: impl Iterator<Item = OsString>) -> Result<Self> {
         let mut words = words;
-        let folder = words.next().context("the first word is the folder; use deploy/demo")?;
-        let mut arguments = Self { folder: folder.into(), once: false, documents: Vec::new() };
+        let folder = words
+            .next()
+            .context("the first word is the folder; use deploy/demo")?;
+        let mut arguments = Self {
+            folder: folder.into(),
+            once: false,
+            documents: Vec::new(),
+        };
         while let Some(word) = words.next() {
             match word.to_str() {
                 Some("--once") => arguments.once = true,
@@ -37,6 +43,10 @@ impl Arguments {
 /// Looked at now, so that a slip of the pen is answered before anything is started.
 fn readable(path: &Path) -> Result<PathBuf> {
     let file = std::fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
-    ensure!(file.metadata()?.is_file(), "{} is not a file", path.display());
+    ensure!(
+        file.metadata()?.is_file(),
+        "{} is not a file",
+        path.display()
+    );
     Ok(path.to_path_buf())
 }

@@ -21,7 +21,11 @@ pub(crate) struct Calls {
 
 impl Calls {
     pub(crate) fn new(record: PathBuf) -> Self {
-        Self { record, read: 0, to_api: 0 }
+        Self {
+            record,
+            read: 0,
+            to_api: 0,
+        }
     }
 
     /// What was written since the last time, as far as the lines are whole.
@@ -29,7 +33,8 @@ impl Calls {
         let mut file = File::open(&self.record).context("open the simulator's record")?;
         file.seek(SeekFrom::Start(self.read))?;
         let mut text = String::new();
-        file.read_to_string(&mut text).context("read the simulator's record")?;
+        file.read_to_string(&mut text)
+            .context("read the simulator's record")?;
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         self.read += whole as u64;
         text[..whole].lines().map(|line| self.told(line)).collect()

@@ -54,11 +54,22 @@ pub(crate) async fn check(
         }
     }
     // Two uploads of the same bytes are one document.
-    let files: BTreeSet<&str> = sample.documents.iter().map(|one| one.sha256.as_str()).collect();
+    let files: BTreeSet<&str> = sample
+        .documents
+        .iter()
+        .map(|one| one.sha256.as_str())
+        .collect();
     if held("documents") != files.len() {
-        mistakes.push(format!("Clio holds {} documents, not {}", held("documents"), files.len()));
+        mistakes.push(format!(
+            "Clio holds {} documents, not {}",
+            held("documents"),
+            files.len()
+        ));
     }
-    let wrong = sample.documents.iter().filter_map(|one| mistake(one, &synced.outcomes, &clio));
+    let wrong = sample
+        .documents
+        .iter()
+        .filter_map(|one| mistake(one, &synced.outcomes, &clio));
     mistakes.extend(wrong);
     ensure!(mistakes.is_empty(), "{}", mistakes.join("; "));
     let verdict = Verdict {
@@ -107,12 +118,18 @@ async fn synced(app: &App, sample: &Sample, posted: &Posted) -> Result<Synced> {
             last = Some(row.get("finished_at"));
         }
         if let Some(upload) = row.get("upload_id") {
-            let outcome =
-                Outcome { status, words: row.get("words"), external_id: row.get("external_id") };
+            let outcome = Outcome {
+                status,
+                words: row.get("words"),
+                external_id: row.get("external_id"),
+            };
             outcomes.insert(upload, outcome);
         } else {
             let words: String = row.get("words");
-            ensure!(status == "success", "the matter's sync ended {status} ({words})");
+            ensure!(
+                status == "success",
+                "the matter's sync ended {status} ({words})"
+            );
         }
     }
     let last = last.context("no row of the log says success")?;
@@ -125,19 +142,33 @@ fn mistake(document: &Document, outcomes: &HashMap<Uuid, Outcome>, clio: &Value)
         return Some(format!("the log has no row for the {label}"));
     };
     if outcome.status != "success" {
-        return Some(format!("the {label} ended {} ({})", outcome.status, outcome.words));
+        return Some(format!(
+            "the {label} ended {} ({})",
+            outcome.status, outcome.words
+        ));
     }
     let id = outcome.external_id.as_deref().unwrap_or_default();
     let documents = clio["documents"].as_array().into_iter().flatten();
-    let Some(found) = documents.into_iter().find(|found| found["id"].to_string() == id) else {
-        return Some(format!("the {label} is not in Clio under the id {id} of the log"));
+    let Some(found) = documents
+        .into_iter()
+        .find(|found| found["id"].to_string() == id)
+    else {
+        return Some(format!(
+            "the {label} is not in Clio under the id {id} of the log"
+        ));
     };
     if found["fully_uploaded"] != true {
-        return Some(format!("the {label} is not marked as fully uploaded in Clio"));
+        return Some(format!(
+            "the {label} is not marked as fully uploaded in Clio"
+        ));
     }
     if found["matter_id"] != clio["matters"][0]["id"] {
         return Some(format!("the {label} does not lie in the matter"));
     }
-    (found["sha256"] != document.sha256.as_str())
-        .then(|| format!("the {label} in Clio has other bytes: SHA-256 {}", found["sha256"]))
+    (found["sha256"] != document.sha256.as_str()).then(|| {
+        format!(
+            "the {label} in Clio has other bytes: SHA-256 {}",
+            found["sha256"]
+        )
+    })
 }

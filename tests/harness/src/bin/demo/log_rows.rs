@@ -31,16 +31,26 @@ impl LogRows {
     /// Rows from now on, and those that an earlier run left pending.
     pub(crate) async fn new(app: &App, sample: &Sample) -> Result<Self> {
         let firm = sample.matter.firm;
-        let since = sqlx::query_scalar("select clock_timestamp()").fetch_one(&app.admin).await?;
+        let since = sqlx::query_scalar("select clock_timestamp()")
+            .fetch_one(&app.admin)
+            .await?;
         let pending: Vec<Uuid> = sqlx::query_scalar(
             "select id from integration_sync_logs where firm_id = $1 and status = 'pending'",
         )
         .bind(firm)
         .fetch_all(&app.admin)
         .await?;
-        let labels = sample.documents.iter().map(|one| (one.upload.id, one.label.clone()));
+        let labels = sample
+            .documents
+            .iter()
+            .map(|one| (one.upload.id, one.label.clone()));
         let told = pending.into_iter().map(|id| (id, Told::default()));
-        Ok(Self { firm, labels: labels.collect(), since, told: told.collect() })
+        Ok(Self {
+            firm,
+            labels: labels.collect(),
+            since,
+            told: told.collect(),
+        })
     }
 
     pub(crate) async fn news(&mut self, app: &App) -> Result<Vec<News>> {
@@ -62,7 +72,10 @@ impl LogRows {
 
     /// A row that has come and gone between two looks was pending too, unless it joined another.
     fn changes(&mut self, row: &PgRow) -> Vec<News> {
-        let now = Told { status: row.get("status"), attempts: row.get("attempts") };
+        let now = Told {
+            status: row.get("status"),
+            attempts: row.get("attempts"),
+        };
         let before = self.told.insert(row.get("id"), now.clone());
         if before.as_ref() == Some(&now) {
             return Vec::new();
@@ -71,20 +84,32 @@ impl LogRows {
         let finished: Option<DateTime<Utc>> = row.get("finished_at");
         let mut news = Vec::new();
         if before.is_none() && finished != Some(created) {
-            news.push(News { at: created, text: self.line(row, "pending", "") });
+            news.push(News {
+                at: created,
+                text: self.line(row, "pending", ""),
+            });
         }
         if finished.is_some() {
             let at = finished.unwrap_or(created);
-            news.push(News { at, text: self.line(row, &now.status, &outcome(row)) });
+            news.push(News {
+                at,
+                text: self.line(row, &now.status, &outcome(row)),
+            });
         } else if before.is_some() {
             let text = format!(", attempt {}", now.attempts);
-            news.push(News { at: row.get("now"), text: self.line(row, "pending", &text) });
+            news.push(News {
+                at: row.get("now"),
+                text: self.line(row, "pending", &text),
+            });
         }
         news
     }
 
     fn line(&self, row: &PgRow, status: &str, more: &str) -> String {
-        format!("log      {} → {status}{more}", self.name(row.get("action"), row.get("upload_id")))
+        format!(
+            "log      {} → {status}{more}",
+            self.name(row.get("action"), row.get("upload_id"))
+        )
     }
 
     /// A job as the story calls it.

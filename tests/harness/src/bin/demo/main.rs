@@ -92,10 +92,7 @@ async fn act(stage: &Stage, arguments: &Arguments, signals: &mut Signals) -> Res
     }
 }
 
-async fn tell<'a>(
-    app: &'a App,
-    arguments: &Arguments,
-) -> Result<(Sample, Story<'a>, Verdict)> {
+async fn tell<'a>(app: &'a App, arguments: &Arguments) -> Result<(Sample, Story<'a>, Verdict)> {
     let sample = Sample::prepare(app, &arguments.documents).await?;
     let mut story = Story::begin(app, &sample).await?;
     story.during(approval::connect(app, &sample)).await?;

@@ -61,8 +61,9 @@ async fn begin_anew(server: &mut PgConnection, folder: &Path) -> Result<()> {
         // A person's own documents lie in both.
         fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
     }
-    let mark: String =
-        sqlx::query_scalar("select gen_random_uuid()::text").fetch_one(&mut *server).await?;
+    let mark: String = sqlx::query_scalar("select gen_random_uuid()::text")
+        .fetch_one(&mut *server)
+        .await?;
     for statement in [
         format!("drop database if exists {DATABASE} with (force)"),
         format!("create database {DATABASE} owner casehug"),

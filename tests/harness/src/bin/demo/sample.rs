@@ -34,8 +34,14 @@ impl Sample {
     /// Writes what is not there yet. All uploads of the matter belong to the story, those of
     /// earlier runs too: one that was cut short is made good.
     pub(crate) async fn prepare(app: &App, own: &[PathBuf]) -> Result<Self> {
-        let matter = Matter { id: MATTER, firm: FIRM, client: CLIENT };
-        insert_matter(app, matter).await.context("write the sample matter")?;
+        let matter = Matter {
+            id: MATTER,
+            firm: FIRM,
+            client: CLIENT,
+        };
+        insert_matter(app, matter)
+            .await
+            .context("write the sample matter")?;
         let store = app.folder.join("files");
         for file in &ENCLOSED {
             if !(is_known(app, file.id).await? && store.join(file.id.to_string()).exists()) {
@@ -49,15 +55,20 @@ impl Sample {
             let content_type = documents::content_type(&name);
             insert_upload(app, matter, &stored, &name, content_type).await?;
         }
-        Ok(Self { matter, documents: list_documents(app, matter).await? })
+        Ok(Self {
+            matter,
+            documents: list_documents(app, matter).await?,
+        })
     }
 }
 
 async fn insert_matter(app: &App, matter: Matter) -> Result<()> {
-    sqlx::query("insert into firms (id, name) values ($1, 'Lee & Partners') on conflict do nothing")
-        .bind(matter.firm)
-        .execute(&app.admin)
-        .await?;
+    sqlx::query(
+        "insert into firms (id, name) values ($1, 'Lee & Partners') on conflict do nothing",
+    )
+    .bind(matter.firm)
+    .execute(&app.admin)
+    .await?;
     sqlx::query(
         "insert into clients (id, firm_id, first_name, last_name, email, phone)
          values ($1, $2, 'Ann', 'Lee', 'ann.lee@example.com', '+1 555 0100') on conflict do nothing",
@@ -114,24 +125,32 @@ async fn store_own(file: &Path, store: &Path) -> Result<Stored> {
     tokio::task::spawn_blocking(move || documents::store_own(&file, &store)).await?
 }
 
+/// The enclosed ones first, as they were written; own ones after them.
 async fn list_documents(app: &App, matter: Matter) -> Result<Vec<Document>> {
-    let rows = sqlx::query("select id, sha256 from uploads where matter_id = $1 order by id")
-        .bind(matter.id)
-        .fetch_all(&app.admin)
-        .await
-        .context("list the uploads")?;
-    let mut own = 0;
-    let documents = rows.iter().map(|row| {
-        let id = row.get("id");
-        let enclosed = ENCLOSED.iter().find(|file| file.id == id);
-        let label = enclosed.map_or_else(
-            || {
-                own += 1;
-                format!("own file {own}")
+    let enclosed: Vec<Uuid> = ENCLOSED.iter().map(|file| file.id).collect();
+    let rows = sqlx::query(
+        "select id, sha256, array_position($2, id) as number from uploads
+         where matter_id = $1 order by number, id",
+    )
+    .bind(matter.id)
+    .bind(enclosed)
+    .fetch_all(&app.admin)
+    .await
+    .context("list the uploads")?;
+    let documents = rows.iter().zip(1..).map(|(row, place)| {
+        let number: Option<i32> = row.get("number");
+        let enclosed = number.and_then(|number| ENCLOSED.get(usize::try_from(number - 1).ok()?));
+        Document {
+            upload: Upload {
+                id: row.get("id"),
+                matter,
             },
-            |file| file.label.to_owned(),
-        );
-        Document { upload: Upload { id, matter }, label, sha256: row.get("sha256") }
+            label: enclosed.map_or_else(
+                || format!("own file {}", place - ENCLOSED.len()),
+                |file| file.label.to_owned(),
+            ),
+            sha256: row.get("sha256"),
+        }
     });
     Ok(documents.collect())
 }

@@ -25,7 +25,10 @@ impl Stage {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         let folder = fs::canonicalize(folder)?;
         let lock = lock(&folder)?;
-        say(format!("The demo keeps everything in {}.\n", folder.display()))?;
+        say(format!(
+            "The demo keeps everything in {}.\n",
+            folder.display()
+        ))?;
         say("Starting PostgreSQL, Clio's simulator, ingress and a worker")?;
         let (cluster, lock) = start_cluster(folder.join("postgres"), lock).await?;
         if memory::prepare(&cluster, &folder).await? == Memory::Kept {
@@ -35,7 +38,11 @@ impl Stage {
         forget_outputs(&folder)?;
         let database = Database::lasting(&cluster, DATABASE);
         let app = App::start_on(database, &folder, settings()).await?;
-        Ok(Self { app, _cluster: cluster, _lock: lock })
+        Ok(Self {
+            app,
+            _cluster: cluster,
+            _lock: lock,
+        })
     }
 
     /// Ends what runs, politely.
@@ -55,7 +62,10 @@ fn lock(folder: &Path) -> Result<File> {
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(fs::TryLockError::WouldBlock) => {
-            bail!("a demo is already running in {}; stop it first", folder.display())
+            bail!(
+                "a demo is already running in {}; stop it first",
+                folder.display()
+            )
         }
         Err(fs::TryLockError::Error(error)) => Err(error).context("lock the demo's folder"),
     }

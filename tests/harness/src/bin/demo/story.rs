@@ -131,11 +131,18 @@ impl<'a> Story<'a> {
     /// What the service says that its pending jobs wait for.
     async fn tell_waits(&self) -> Result<()> {
         let token = self.app.tokens.firm_admin(self.firm)?;
-        let answer = self.app.get("/api/v1/integrations/clio/sync?limit=200", &token).await?;
-        let logs = answer.body["logs"].as_array().context("the service lists no logs")?;
+        let answer = self
+            .app
+            .get("/api/v1/integrations/clio/sync?limit=200", &token)
+            .await?;
+        let logs = answer.body["logs"]
+            .as_array()
+            .context("the service lists no logs")?;
         for log in logs.iter().filter(|log| log["status"] == "pending") {
             let upload = log["upload_id"].as_str().and_then(|id| id.parse().ok());
-            let name = self.log.name(log["action"].as_str().unwrap_or_default(), upload);
+            let name = self
+                .log
+                .name(log["action"].as_str().unwrap_or_default(), upload);
             let why = log["waiting"]["why"].as_str().unwrap_or("it is running");
             let until = log["waiting"]["until"].as_str();
             let until = until.map_or_else(String::new, |until| format!(", until {until}"));
@@ -146,7 +153,10 @@ impl<'a> Story<'a> {
 
     fn ensure_running(&self) -> Result<()> {
         let app = self.app;
-        for program in [&app.simulator, &app.ingress].into_iter().chain(&app.workers) {
+        for program in [&app.simulator, &app.ingress]
+            .into_iter()
+            .chain(&app.workers)
+        {
             if !program.is_running() {
                 let lines = program.lines();
                 let last = lines.last().map_or("nothing", String::as_str);

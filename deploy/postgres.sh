@@ -36,7 +36,7 @@ postgres_candidates() {
   for folder in /usr/lib/postgresql/*/bin \
     /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin; do
     printf '%s %s\n' "$(sed 's/^[^0-9]*\([0-9]*\).*/\1/' <<<"$folder")" "$folder"
-  done | sort -rn | cut -d' ' -f2-
+  done | sort -rn 2>/dev/null | cut -d' ' -f2- 2>/dev/null # whoever found one reads no further
 }
 
 # `readlink -f` is missing on older macOS.

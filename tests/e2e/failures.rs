@@ -180,8 +180,7 @@ async fn a_file_that_is_missing_or_changed_fails_with_what_to_do() {
 #[tokio::test]
 async fn postgres_away_for_a_while_loses_nothing() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let cluster =
-        harness::Cluster::start(&folder.path().join("postgres"), harness::cluster::FAST).unwrap();
+    let cluster = harness::Cluster::start(&folder.path().join("postgres"), &[]).unwrap();
     let app = harness::App::start(&cluster, &folder.path().join("app"), AppSettings::default())
         .await
         .unwrap();

@@ -17,14 +17,15 @@ use tokio::task::JoinHandle;
 use crate::slots::Slots;
 
 const BATCH: usize = 200;
-/// A lane that stays locked this many times has another holder, or will be seen again by its own lease.
-const TRIES: u32 = 8;
+/// After so many tries it is asked whether the lane is still ours: until then it may just be locked.
+const LOOK_EVERY: u32 = 4;
 const LOCKED_REST: Duration = Duration::from_millis(15);
 const OUTAGE_REST: Duration = Duration::from_millis(250);
 
 struct Pending {
     outcome: Outcome,
     committed: oneshot::Sender<()>,
+    tries: u32,
 }
 
 /// Where outcomes are handed in.
@@ -39,7 +40,11 @@ impl FinisherHandle {
         let (committed, done) = oneshot::channel();
         if self
             .pending
-            .send(Pending { outcome, committed })
+            .send(Pending {
+                outcome,
+                committed,
+                tries: 0,
+            })
             .await
             .is_ok()
         {
@@ -85,81 +90,103 @@ struct Writer {
 }
 
 impl Writer {
+    /// Ends when every handle is gone and nothing is pending.
     async fn run(self, mut gathered: mpsc::Receiver<Pending>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while gathered.recv_many(&mut batch, BATCH).await > 0 {
-            let (outcomes, waiters): (Vec<_>, Vec<_>) =
-                batch.drain(..).map(|p| (p.outcome, p.committed)).unzip();
-            self.commit_all(outcomes).await;
-            for waiter in waiters {
-                let _ = waiter.send(());
+        let mut pending = Vec::with_capacity(BATCH);
+        loop {
+            if pending.is_empty() {
+                if gathered.recv_many(&mut pending, BATCH).await == 0 {
+                    return;
+                }
+            } else {
+                // Some lanes were locked: they go with the next batch and hold up nobody.
+                tokio::time::sleep(LOCKED_REST).await;
+                while pending.len() < BATCH {
+                    let Ok(more) = gathered.try_recv() else { break };
+                    pending.push(more);
+                }
             }
+            pending = self.commit_all(pending).await;
         }
     }
 
-    async fn commit_all(&self, outcomes: Vec<Outcome>) {
-        let mut rest = vec![outcomes];
-        while let Some(batch) = rest.pop() {
+    /// Commits what can be, and returns what has to be tried again.
+    async fn commit_all(&self, batch: Vec<Pending>) -> Vec<Pending> {
+        let (mut rest, mut locked) = (vec![batch], Vec::new());
+        while let Some(mut batch) = rest.pop() {
             match self.commit(&batch).await {
-                Ok(()) => {}
-                Err(_) if batch.len() > 1 => {
-                    let middle = batch.len() / 2;
-                    rest.push(batch[middle..].to_vec());
-                    rest.push(batch[..middle].to_vec());
+                Ok(finished) => locked.extend(self.sort_out(batch, &finished).await),
+                Err(error) if is_refusal(&error) && batch.len() > 1 => {
+                    rest.push(batch.split_off(batch.len() / 2));
+                    rest.push(batch);
                 }
-                Err(error) => {
-                    if let Some(outcome) = batch.into_iter().next() {
-                        rest.extend(replace_refused(outcome, &error).map(|o| vec![o]));
-                    }
+                Err(error) if is_refusal(&error) => {
+                    rest.extend(
+                        batch
+                            .pop()
+                            .and_then(|one| replace_refused(one, &error))
+                            .map(|one| vec![one]),
+                    );
                 }
-            }
-        }
-    }
-
-    /// Commits what still holds. Waits for a database that is away; returns an error for data that it refuses.
-    async fn commit(&self, batch: &[Outcome]) -> Result<(), DbError> {
-        let mut left = batch.to_vec();
-        let mut tries = 0;
-        while !left.is_empty() {
-            let started = Moment::now();
-            let finished = match queue::finish(&self.database, self.worker, &left).await {
-                Ok(finished) => finished,
-                Err(error) if is_refusal(&error) => return Err(error),
                 Err(error) => {
                     tracing::warn!(error = %error, "finishing failed, trying again");
                     tokio::time::sleep(OUTAGE_REST).await;
-                    continue;
+                    locked.extend(batch);
                 }
-            };
-            metrics::histogram!("casehug_finish_batch_size").record(left.len() as f64);
-            metrics::histogram!("casehug_finish_seconds").record(started.elapsed().as_secs_f64());
-            if finished.ready {
-                self.slots.ring();
-            }
-            left.retain(|o| !finished.written.contains(&(o.lane.clone(), o.fence)));
-            tries += 1;
-            if tries >= TRIES {
-                break;
-            }
-            if !left.is_empty() {
-                tokio::time::sleep(LOCKED_REST).await;
             }
         }
-        for outcome in &left {
-            metrics::counter!("casehug_leases_lost_total").increment(1);
-            tracing::warn!(job.id = %outcome.job_id, "an outcome came under a stale fence and was dropped");
+        locked
+    }
+
+    async fn commit(&self, batch: &[Pending]) -> Result<queue::Finished, DbError> {
+        let started = Moment::now();
+        let outcomes: Vec<&Outcome> = batch.iter().map(|pending| &pending.outcome).collect();
+        let finished = queue::finish(&self.database, self.worker, &outcomes).await?;
+        metrics::histogram!("casehug_finish_batch_size").record(batch.len() as f64);
+        metrics::histogram!("casehug_finish_seconds").record(started.elapsed().as_secs_f64());
+        if finished.ready {
+            self.slots.ring();
         }
-        Ok(())
+        Ok(finished)
+    }
+
+    /// Tells those that were written; keeps those whose lane was locked; drops those whose lane is somebody else's.
+    async fn sort_out(&self, batch: Vec<Pending>, finished: &queue::Finished) -> Vec<Pending> {
+        let mut locked = Vec::new();
+        for mut pending in batch {
+            let key = (pending.outcome.lane.clone(), pending.outcome.fence);
+            if finished.written.contains(&key) {
+                let _ = pending.committed.send(());
+                continue;
+            }
+            pending.tries += 1;
+            if pending.tries.is_multiple_of(LOOK_EVERY) && !self.is_held(&pending.outcome).await {
+                metrics::counter!("casehug_leases_lost_total").increment(1);
+                tracing::warn!(job.id = %pending.outcome.job_id, "an outcome came under a stale fence and was dropped");
+                let _ = pending.committed.send(());
+            } else {
+                locked.push(pending);
+            }
+        }
+        locked
+    }
+
+    /// Whether the lane is still held under this outcome's fence. A database that is away says nothing: it is asked again.
+    async fn is_held(&self, outcome: &Outcome) -> bool {
+        queue::is_held(&self.database, self.worker, &outcome.lane, outcome.fence)
+            .await
+            .unwrap_or(true)
     }
 }
 
 /// The same outcome without anything that could be refused, as `failed (internal)`; nothing when that was refused already.
-fn replace_refused(outcome: Outcome, error: &DbError) -> Option<Outcome> {
+fn replace_refused(pending: Pending, error: &DbError) -> Option<Pending> {
+    let outcome = pending.outcome;
     tracing::error!(error = %error, job.id = %outcome.job_id, "the database refused an outcome");
     if outcome.code.as_deref() == Some("internal") {
         return None;
     }
-    Some(Outcome {
+    let outcome = Outcome {
         effect: "fail",
         waiting_for: None,
         log_status: "failed",
@@ -170,5 +197,6 @@ fn replace_refused(outcome: Outcome, error: &DbError) -> Option<Outcome> {
         follow_ups: Vec::new(),
         requeue_code: None,
         ..outcome
-    })
+    };
+    Some(Pending { outcome, ..pending })
 }

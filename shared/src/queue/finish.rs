@@ -58,7 +58,7 @@ pub struct Finished {
 pub async fn finish(
     database: &Database,
     worker: WorkerId,
-    outcomes: &[Outcome],
+    outcomes: &[&Outcome],
 ) -> Result<Finished, sqlx::Error> {
     let outcomes =
         serde_json::to_value(outcomes).map_err(|error| sqlx::Error::Encode(error.into()))?;
@@ -75,4 +75,25 @@ pub async fn finish(
         ready: rows.iter().any(|row| row.ready == Some(true)),
         written: rows.into_iter().map(|row| (row.lane, row.fence)).collect(),
     })
+}
+
+/// Whether a lane is still held by this worker under this fence. What is not, was finished or taken over.
+///
+/// # Errors
+/// The database refused.
+pub async fn is_held(
+    database: &Database,
+    worker: WorkerId,
+    lane: &str,
+    fence: i64,
+) -> Result<bool, sqlx::Error> {
+    let mut db = database.worker().await?;
+    sqlx::query_scalar!(
+        r#"select exists (select 1 from lanes where key = $1 and fence = $2 and worker = $3) as "held!""#,
+        lane,
+        fence,
+        worker.0
+    )
+    .fetch_one(&mut *db)
+    .await
 }

@@ -13,7 +13,7 @@ mod permit;
 
 pub use backend::{LaneBackend, QueueError};
 pub use enqueue::{JOBS_CHANNEL, enqueue, notify_ready};
-pub use finish::{Attempt, Finished, Outcome, finish};
+pub use finish::{Attempt, Finished, Outcome, finish, is_held};
 pub use lease::{lease, next_due};
 pub use listen::{Heard, Listener};
 pub use liveness::{beat, delete_idle_lanes, deregister, give_back, register, take_over};

@@ -17,7 +17,7 @@ pub(crate) struct LogRows {
     firm: Uuid,
     labels: HashMap<Uuid, String>,
     since: DateTime<Utc>,
-    /// What was last told of each row.
+    /// What was last told of each row; nothing yet of those that an earlier run left.
     told: HashMap<Uuid, Told>,
 }
 
@@ -89,17 +89,18 @@ impl LogRows {
                 text: self.line(row, "pending", ""),
             });
         }
-        if finished.is_some() {
-            let at = finished.unwrap_or(created);
-            news.push(News {
-                at,
-                text: self.line(row, &now.status, &outcome(row)),
-            });
-        } else if before.is_some() {
-            let text = format!(", attempt {}", now.attempts);
+        if let Some(at) = finished {
+            let text = self.line(row, &now.status, &outcome(row));
+            news.push(News { at, text });
+        } else if let Some(before) = before {
+            let more = if before == Told::default() {
+                " since an earlier run".to_owned()
+            } else {
+                format!(", attempt {}", now.attempts)
+            };
             news.push(News {
                 at: row.get("now"),
-                text: self.line(row, "pending", &text),
+                text: self.line(row, "pending", &more),
             });
         }
         news

@@ -128,7 +128,7 @@ fn report(arguments: &Arguments, ended: Result<Ended>) -> ExitCode {
     told.unwrap_or_else(|error| {
         let what = format!("{error:#}");
         if arguments.once {
-            say(json!({ "ok": false, "error": what })).ok();
+            say(format!(r#"{{"ok":false,"error":{}}}"#, json!(what))).ok();
         }
         writeln!(stderr(), "demo: {what}").ok();
         ExitCode::FAILURE

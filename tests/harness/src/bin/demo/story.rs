@@ -128,25 +128,24 @@ impl<'a> Story<'a> {
         Ok(!row.get::<bool, _>("is_left"))
     }
 
-    /// What the service says that its pending jobs wait for.
+    /// What the service says that its pending jobs wait for, but for those behind another one.
     async fn tell_waits(&self) -> Result<()> {
         let token = self.app.tokens.firm_admin(self.firm)?;
-        let answer = self
-            .app
-            .get("/api/v1/integrations/clio/sync?limit=200", &token)
-            .await?;
-        let logs = answer.body["logs"]
-            .as_array()
-            .context("the service lists no logs")?;
-        for log in logs.iter().filter(|log| log["status"] == "pending") {
+        let path = "/api/v1/integrations/clio/sync?limit=200";
+        let answer = self.app.get(path, &token).await?;
+        let logs = answer.body["logs"].as_array();
+        let logs = logs.context("the service lists no logs")?.iter().rev();
+        for log in logs.filter(|log| log["status"] == "pending") {
             let upload = log["upload_id"].as_str().and_then(|id| id.parse().ok());
             let name = self
                 .log
                 .name(log["action"].as_str().unwrap_or_default(), upload);
-            let why = log["waiting"]["why"].as_str().unwrap_or("it is running");
+            let why = log["waiting"]["why"].as_str().unwrap_or("held by a worker");
             let until = log["waiting"]["until"].as_str();
-            let until = until.map_or_else(String::new, |until| format!(", until {until}"));
-            say(format!("                waiting: {name}: {why}{until}"))?;
+            let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+            if !why.starts_with("behind:") {
+                say(format!("                waiting: {name}: {why}{until}"))?;
+            }
         }
         Ok(())
     }

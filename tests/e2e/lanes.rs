@@ -182,7 +182,7 @@ fn seed() -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_lane_in_order() {
-    println!("seed {}", seed());
+    harness::say(&format!("seed {}", seed()));
     let (bench, seen, ended) = (
         Arc::new(bench().await),
         Arc::new(Seen::default()),
@@ -203,7 +203,7 @@ async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_l
         worker.await.unwrap();
     }
 
-    let ran = seen.ran.lock().unwrap();
+    let ran = std::mem::take(&mut *seen.ran.lock().unwrap());
     let total: usize = ran.values().map(BTreeMap::len).sum();
     assert_eq!(bench.stuck().await, 0, "lanes idle with a job");
     assert_eq!(

@@ -14,7 +14,7 @@ const SEED: u64 = 4_711;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_workers_run_two_hundred_matters_of_ten_jobs_each_one_at_a_time_and_in_order() {
-    println!("seed {SEED}");
+    harness::say(&format!("seed {SEED}"));
     let app = start_with(AppSettings {
         workers: 2,
         concurrency: 64,
@@ -42,8 +42,8 @@ async fn two_workers_run_two_hundred_matters_of_ten_jobs_each_one_at_a_time_and_
             .matter(firm, client, &format!("Matter {number}"), None)
             .await
             .unwrap();
-        for round in &mut rounds {
-            let name = format!("{number}-{}.pdf", round.len());
+        for (nth, round) in rounds.iter_mut().enumerate() {
+            let name = format!("{number}-{nth}.pdf");
             round.push(
                 app.upload(matter, &name, None, name.as_bytes())
                     .await

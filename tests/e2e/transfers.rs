@@ -48,10 +48,7 @@ async fn four_files_of_a_gibibyte_at_once_leave_the_workers_memory_flat() {
     app.settled(WITHIN).await.unwrap();
 
     let above = app.workers[0].peak_rss().unwrap().saturating_sub(idle);
-    println!(
-        "{}",
-        json!({ "bench": "transfers", "files": 4, "bytes_each": GIB, "peak_above_idle_bytes": above, "idle_bytes": idle })
-    );
+    harness::say(&json!({ "bench": "transfers", "files": 4, "bytes_each": GIB, "peak_above_idle_bytes": above, "idle_bytes": idle }).to_string());
     let clio = app.clio().await.unwrap();
     let documents = clio["documents"].as_array().unwrap();
     assert_eq!(documents.len(), 4);

@@ -1,11 +1,11 @@
 //! The worker: what runs in its process, in reading order.
 //!
-//! - [`mod@leaser`] takes ready lanes and hands their jobs to apalis, through `shared::queue::LaneBackend`.
-//! - [`mod@executor`] runs one job in a task of its own and turns its instruction into an outcome.
-//! - [`mod@finisher`] commits the outcomes that have gathered.
-//! - [`mod@renewer`] keeps the lease alive until the last job has ended, and stops all jobs when it cannot.
-//! - [`mod@relay`] fans the inbox out; [`mod@maintenance`] does what is due now and then.
-//! - [`mod@registry`] lists the jobs; [`mod@jobs`] are they.
+//! - `leaser` takes ready lanes and hands their jobs to apalis, through `shared::queue::LaneBackend`.
+//! - `executor` runs one job in a task of its own and turns its instruction into an outcome.
+//! - `finisher` commits the outcomes that have gathered.
+//! - `renewer` keeps the lease alive until the last job has ended, and stops all jobs when it cannot.
+//! - `relay` fans the inbox out; `maintenance` does what is due now and then.
+//! - `registry` lists the jobs; `jobs` are they.
 
 mod engine;
 mod executor;

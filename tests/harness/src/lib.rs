@@ -12,6 +12,7 @@ mod template;
 
 mod process;
 pub mod proxy;
+mod say;
 mod token;
 
 pub use app::{App, AppSettings};
@@ -20,5 +21,6 @@ pub use database::Database;
 pub use eventually::eventually;
 pub use process::{Process, built_program, free_port};
 pub use proxy::{Held, Hold, Protocol, Proxy, Side, Step};
+pub use say::say;
 pub use template::template;
 pub use token::Tokens;

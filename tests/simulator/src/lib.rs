@@ -2,9 +2,9 @@
 //!
 //! `/clio/…` is Clio Manage, `/storage/…` the object storage its signed addresses lead to,
 //! `/_control/{platform}/…` scripts faults, limits and changes and shows what is there.
-//! Only Clio is played so far; another platform is a folder beside [`clio`] and two routes.
+//! Only Clio is played so far; another platform is a folder beside `clio` and two routes.
 //!
-//! A request's way: [`exchange`] takes it in, asks the faults, performs it, records it.
+//! A request's way: `exchange` takes it in, asks the faults, performs it, records it.
 
 mod clio;
 mod exchange;

@@ -149,10 +149,13 @@ fn mistake(document: &Document, outcomes: &HashMap<Uuid, Outcome>, clio: &Value)
     }
     let id = outcome.external_id.as_deref().unwrap_or_default();
     let documents = clio["documents"].as_array().into_iter().flatten();
-    let Some(found) = documents
-        .into_iter()
-        .find(|found| found["id"].to_string() == id)
-    else {
+    let Some(found) = documents.into_iter().find(|found| {
+        found["id"]
+            .as_i64()
+            .map(|number| number.to_string())
+            .as_deref()
+            == Some(id)
+    }) else {
         return Some(format!(
             "the {label} is not in Clio under the id {id} of the log"
         ));

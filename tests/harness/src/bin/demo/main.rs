@@ -34,7 +34,7 @@ use check::Verdict;
 use sample::Sample;
 use signals::Signals;
 use stage::Stage;
-use story::Story;
+use story::{Rest, Story};
 
 /// How the demo came to its end.
 enum Ended {
@@ -97,7 +97,9 @@ async fn tell<'a>(app: &'a App, arguments: &Arguments) -> Result<(Sample, Story<
     let mut story = Story::begin(app, &sample).await?;
     story.during(approval::connect(app, &sample)).await?;
     let posted = story.during(approval::approve(app, &sample)).await?;
-    story.until_settled().await?;
+    while story.until_settled().await? == Rest::NeedsReconnect {
+        story.during(approval::connect(app, &sample)).await?;
+    }
     posted.ensure_done(app, &sample).await?;
     let verdict = check::check(app, &sample, &posted, story.provider_calls()).await?;
     Ok((sample, story, verdict))

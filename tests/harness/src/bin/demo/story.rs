@@ -34,6 +34,15 @@ pub(crate) struct News {
     pub(crate) text: String,
 }
 
+/// Why the telling of a sync ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing is left to do.
+    Done,
+    /// Clio has withdrawn the firm's consent meanwhile: a person must connect again.
+    NeedsReconnect,
+}
+
 #[derive(Debug)]
 pub(crate) struct Story<'a> {
     app: &'a App,
@@ -73,18 +82,18 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// Tells what happens until nothing is left to do.
-    pub(crate) async fn until_settled(&mut self) -> Result<()> {
+    /// Tells what happens until nothing is left to do, or nothing can be done.
+    pub(crate) async fn until_settled(&mut self) -> Result<Rest> {
         let mut quiet = 0;
         loop {
             let settled = self.is_settled().await?;
             quiet = if self.tell().await? { 0 } else { quiet + 1 };
             if settled {
-                return Ok(());
+                return Ok(Rest::Done);
             }
             self.ensure_running()?;
-            if quiet % QUIET_AGAIN == QUIET {
-                self.tell_waits().await?;
+            if quiet % QUIET_AGAIN == QUIET && self.tell_waits().await? {
+                return Ok(Rest::NeedsReconnect);
             }
             if quiet == TOO_QUIET {
                 bail!("nothing has happened for two minutes, and the sync is not done");
@@ -129,10 +138,12 @@ impl<'a> Story<'a> {
     }
 
     /// What the service says that its pending jobs wait for, but for those behind another one.
-    async fn tell_waits(&self) -> Result<()> {
+    /// True when it is a person who connects again.
+    async fn tell_waits(&self) -> Result<bool> {
         let token = self.app.tokens.firm_admin(self.firm)?;
         let path = "/api/v1/integrations/clio/sync?limit=200";
         let answer = self.app.get(path, &token).await?;
+        let mut needs_reconnect = false;
         let logs = answer.body["logs"].as_array();
         let logs = logs.context("the service lists no logs")?.iter().rev();
         for log in logs.filter(|log| log["status"] == "pending") {
@@ -143,11 +154,12 @@ impl<'a> Story<'a> {
             let why = log["waiting"]["why"].as_str().unwrap_or("held by a worker");
             let until = log["waiting"]["until"].as_str();
             let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+            needs_reconnect |= why == "needs_reconnect";
             if !why.starts_with("behind:") {
                 say(format!("                waiting: {name}: {why}{until}"))?;
             }
         }
-        Ok(())
+        Ok(needs_reconnect)
     }
 
     fn ensure_running(&self) -> Result<()> {

@@ -81,7 +81,6 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
             .context("migrate")?;
     }
     let database = Database::lazy(&config.common.database_url, CONNECTIONS)?;
-    schema::check(&database).await.context("check the schema")?;
     let ops = routes::ops::router(database.clone(), metrics);
     let ops_listener = bind(config.common.ops_listen).await?;
     tokio::spawn(async move {
@@ -89,6 +88,7 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
             tracing::error!(error = %error, "the ops port ended");
         }
     });
+    schema::wait_until_good(&database).await?;
     let listener = bind(config.listen).await?;
     let state = AppState::new(&config, database.clone()).await?;
     tracing::info!(address = %config.listen, "ingress started");

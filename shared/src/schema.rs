@@ -85,3 +85,20 @@ pub async fn check(database: &crate::db::Database) -> Result<(), SchemaError> {
         Ok(())
     }
 }
+
+/// Waits until the database is there and its schema is one that this code can live with: a program starts before its database.
+///
+/// # Errors
+/// [`SchemaError::CodeTooOld`] alone: waiting would not mend it.
+pub async fn wait_until_good(database: &crate::db::Database) -> Result<(), SchemaError> {
+    loop {
+        match check(database).await {
+            Ok(()) => return Ok(()),
+            Err(error @ SchemaError::CodeTooOld { .. }) => return Err(error),
+            Err(error) => {
+                tracing::warn!(error = %error, "waiting for the database and its schema");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use harness::app::Person;
 use harness::{AppSettings, Mode, eventually};
 use serde_json::json;
 
@@ -23,6 +24,126 @@ async fn an_expired_token_is_refreshed_and_the_sync_goes_on() {
         2
     );
     app.finish().await;
+}
+
+#[tokio::test]
+async fn a_token_that_ends_within_five_minutes_is_refreshed_first_and_once_for_all_workers() {
+    let app = start_with(AppSettings {
+        workers: 4,
+        ..AppSettings::default()
+    })
+    .await;
+    app.change(&json!({ "token_ttl_secs": 240 })).await.unwrap();
+    let firm = app.firm().await.unwrap();
+    app.connect(firm).await.unwrap();
+    app.change(&json!({ "token_ttl_secs": 7200 }))
+        .await
+        .unwrap();
+    let mut uploads = Vec::new();
+    for number in 0..20 {
+        let person = Person::new("Ann", "Lee", Some(&format!("ann{number}@example.com")));
+        let client = app.client(firm, &person).await.unwrap();
+        let matter = app.matter(firm, client, "Lee v. Lee", None).await.unwrap();
+        let bytes = format!("bytes {number}");
+        uploads.push(
+            app.upload(matter, "a.pdf", None, bytes.as_bytes())
+                .await
+                .unwrap(),
+        );
+    }
+
+    app.approve(&uploads).await.unwrap();
+    app.settled(SOON).await.unwrap();
+
+    let clio = app.clio().await.unwrap();
+    assert_eq!(
+        clio["stats"]["oauth_requests"],
+        json!(3),
+        "authorize, exchange, one refresh"
+    );
+    assert_eq!(
+        app.count("select max(token_version) from firm_integrations")
+            .await
+            .unwrap(),
+        2
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn after_a_restore_creations_look_first() {
+    let settle = Duration::from_secs(1);
+    let since = (
+        "LINKS_DOUBT_SINCE".to_owned(),
+        "2026-01-01T00:00:00Z".to_owned(),
+    );
+    let more = vec![since];
+    let app = start_with(AppSettings {
+        settle,
+        more,
+        ..AppSettings::default()
+    })
+    .await;
+    let matter = app.connected_matter().await.unwrap();
+    let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
+    app.approve(&[upload]).await.unwrap();
+    app.settled(SOON).await.unwrap();
+    sqlx::query("delete from links")
+        .execute(&app.admin)
+        .await
+        .unwrap();
+
+    let answer = app.sync(matter).await.unwrap();
+
+    assert_eq!(answer.body["success"], json!(true), "{answer:?}");
+    assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_second_record_that_shows_up_after_a_doubt_is_reported_and_left_alone() {
+    let app = start().await;
+    let matter = app.connected_matter().await.unwrap();
+    app.sync(matter).await.unwrap();
+    let late = json!({ "create_contact": { "type": "Person", "first_name": "Ann", "last_name": "Lee",
+        "email_addresses": [{ "name": "Work", "address": "ann.lee@example.com" }] } });
+    app.change(&late).await.unwrap();
+    let doubt = "update links set doubted_at = now() - interval '1 hour'";
+    sqlx::query(doubt).execute(&app.admin).await.unwrap();
+    sqlx::query("delete from schedules where name = 'sweep_links'")
+        .execute(&app.admin)
+        .await
+        .unwrap();
+
+    eventually(SOON, || async {
+        let reported =
+            "select count(*) from activity where kind = 'sweep_links' and status = 'success'
+            and jsonb_array_length(details->'duplicate_suspected') = 1";
+        (app.count(reported).await.ok()? == 1).then_some(())
+    })
+    .await
+    .unwrap();
+
+    assert_eq!(
+        app.count("select count(*) from links where swept = 1")
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(app.clio_counts().await.unwrap().0, 2);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_idle_worker_that_is_told_to_stop_ends_at_once_and_leaves_no_row() {
+    let mut app = start().await;
+    let worker = app.workers.pop().unwrap();
+
+    worker.terminate().unwrap();
+    let status = worker.wait(Duration::from_secs(10)).await.unwrap();
+
+    assert!(status.success(), "{status}");
+    assert_eq!(app.count("select count(*) from workers").await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -43,8 +43,9 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     }
     let connections = u32::from(config.concurrency).clamp(8, 24);
     let database = Database::lazy(&config.common.database_url, connections)?;
-    check_start(&config, &database).await?;
     let health = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;
+    schema::wait_until_good(&database).await?;
+    check_keys(&config, &database).await?;
     let drain = CancellationToken::new();
     tokio::spawn(drain_on_signal(drain.clone())?);
     tracing::info!(concurrency = config.concurrency, "worker started");
@@ -63,8 +64,8 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check_start(config: &WorkerConfig, database: &Database) -> anyhow::Result<()> {
-    schema::check(database).await.context("check the schema")?;
+/// Tokens that cannot be opened would look like lost authorisations.
+async fn check_keys(config: &WorkerConfig, database: &Database) -> anyhow::Result<()> {
     let mut db = database.worker().await?;
     for key in shared::db::connections::list_key_ids(&mut db).await? {
         anyhow::ensure!(

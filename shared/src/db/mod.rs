@@ -23,8 +23,9 @@ use crate::domain::FirmId;
 
 /// A caller waits at most this long for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A statement of the service is short; one that is not, is stuck.
-const STATEMENT_TIMEOUT_MS: &str = "30000";
+/// A session begins without any right. A statement of the service is short; one that is not, is stuck.
+/// (Not as start-up options: poolers refuse those.)
+const SESSION: &str = "set role casehug_none; set statement_timeout = '30s'";
 
 /// The pool, and the only way to a transaction.
 #[derive(Debug, Clone)]
@@ -39,9 +40,7 @@ impl Database {
     /// A malformed address.
     pub fn lazy(url: &str, max_connections: u32) -> Result<Self, sqlx::Error> {
         let options: PgConnectOptions = url.parse()?;
-        let options = options
-            .application_name("casehug")
-            .options([("statement_timeout", STATEMENT_TIMEOUT_MS)]);
+        let options = options.application_name("casehug");
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .min_connections(1)
@@ -50,7 +49,7 @@ impl Database {
             .test_before_acquire(false)
             .after_connect(|connection, _| {
                 Box::pin(async move {
-                    connection.execute("set role casehug_none").await?;
+                    connection.execute(SESSION).await?;
                     Ok(())
                 })
             })

@@ -1,5 +1,6 @@
 //! Providers: what the four platforms can do, in our words. Wire formats never leave a platform's own folder.
 
+mod answer;
 mod error;
 mod http;
 mod oauth;

@@ -20,6 +20,9 @@ use crate::domain::{
     outcome::{CallRecord, Waiting},
 };
 use crate::limit::{self, RateHeaders, clamp_retry_after, retry_after};
+use crate::providers::answer::{
+    Answer, ErrorBody, deadline_body, method_name, proves_no_effect, read, unanswered,
+};
 use crate::providers::{
     CallError, Http, OAuthClient, ProviderError, redact::redact, tokens::Tokens,
 };
@@ -27,8 +30,6 @@ use crate::queue::{Ask, Gate, Permit, StopReason};
 
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// No answer of a provider that we need is longer.
-const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// One request.
 #[derive(Debug)]
@@ -394,111 +395,5 @@ impl Session {
         } else {
             Err(CallError::Stopped(StopReason::LeaseLost))
         }
-    }
-}
-
-struct Answer {
-    status: StatusCode,
-    headers: header::HeaderMap,
-    body: Bytes,
-}
-
-async fn read(mut answer: reqwest::Response) -> Result<Answer, CallError> {
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| unanswered(&error))? {
-        if body.len() + chunk.len() > LONGEST_ANSWER {
-            let too_long = ProviderError::Unavailable {
-                status: Some(status.as_u16()),
-                retry_after: None,
-            };
-            return Err(too_long.into());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Answer {
-        status,
-        headers,
-        body: body.into(),
-    })
-}
-
-/// A body that leaves in one piece before its deadline or not at all: a process that was frozen between permit and send
-/// must not send. Without its body a request is incomplete, and a server does nothing with it.
-fn deadline_body(
-    bytes: Bytes,
-    send_until: Moment,
-) -> (reqwest::Body, std::sync::Arc<std::sync::atomic::AtomicBool>) {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    let refused = std::sync::Arc::new(AtomicBool::new(false));
-    let seen = refused.clone();
-    let stream = futures::stream::once(async move {
-        if send_until.remaining().is_zero() {
-            seen.store(true, Ordering::Release);
-            return Err(std::io::Error::other("the send deadline has passed"));
-        }
-        Ok(bytes)
-    });
-    (reqwest::Body::wrap_stream(stream), refused)
-}
-
-/// No answer came. A connection that was never made carried nothing.
-pub(super) fn unanswered(error: &reqwest::Error) -> CallError {
-    if error.is_connect() {
-        ProviderError::Unreachable.into()
-    } else {
-        ProviderError::Unavailable {
-            status: None,
-            retry_after: None,
-        }
-        .into()
-    }
-}
-
-/// True when a failed creation certainly left nothing behind.
-fn proves_no_effect(error: &CallError) -> bool {
-    match error {
-        CallError::Provider(error) => error.proves_no_effect(),
-        // Refused by our own deadline, before anything was sent.
-        CallError::Stopped(_) => true,
-        CallError::Later { .. }
-        | CallError::NeedsReconnect
-        | CallError::Database(_)
-        | CallError::Decided(_) => false,
-    }
-}
-
-fn method_name(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PATCH => "PATCH",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        _ => "OTHER",
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ErrorBody {
-    error: Value,
-    error_description: Option<String>,
-}
-
-impl ErrorBody {
-    /// The error's type and words.
-    fn read(self) -> (Option<String>, String) {
-        let kind = self
-            .error
-            .get("type")
-            .or(Some(&self.error))
-            .and_then(Value::as_str);
-        let message = self.error.get("message").and_then(Value::as_str);
-        let words = message
-            .map(str::to_owned)
-            .or(self.error_description)
-            .unwrap_or_default();
-        (kind.map(|kind| kind.chars().take(60).collect()), words)
     }
 }

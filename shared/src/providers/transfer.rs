@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use crate::clock::Moment;
-use crate::providers::session::unanswered;
+use crate::providers::answer::unanswered;
 use crate::providers::{Call, CallError, ProviderError, Session};
 use crate::queue::StopReason;
 

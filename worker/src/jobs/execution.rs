@@ -7,7 +7,7 @@ use shared::db::{connections, links};
 use shared::domain::connection::{Connection, ConnectionState};
 use shared::domain::job::LeasedJob;
 use shared::domain::link::{Account, Claim, Effect};
-use shared::domain::outcome::{CallRecord, Failure, Instruction, SkipReason, Waiting};
+use shared::domain::outcome::{CallRecord, Failure, Instruction, Report, SkipReason, Waiting};
 use shared::domain::{LinkId, Platform};
 use shared::limit::Bucket;
 use shared::providers::clio::Clio;
@@ -28,6 +28,7 @@ pub struct Execution {
     pub(crate) job: Arc<LeasedJob>,
     /// Ends with the lease, or with the worker's patience at shutdown.
     pub(crate) cancel: CancellationToken,
+    platform: OnceLock<Platform>,
     session: OnceLock<Arc<Session>>,
 }
 
@@ -37,7 +38,20 @@ impl Execution {
             shared,
             job,
             cancel,
+            platform: OnceLock::new(),
             session: OnceLock::new(),
+        }
+    }
+
+    /// Runs a job to its instruction: whatever stops it is told in the platform's name.
+    pub(crate) async fn tell(
+        &self,
+        job: impl Future<Output = Result<Report, CallError>> + Send,
+    ) -> Instruction {
+        match job.await {
+            Ok(report) => Instruction::Done(report),
+            // Nothing that names a platform can happen before the connection is read.
+            Err(error) => error.instruction(*self.platform.get().unwrap_or(&Platform::Clio)),
         }
     }
 
@@ -50,12 +64,13 @@ impl Execution {
     }
 
     /// The connection, when work may go on over it.
-    pub(crate) async fn connection(&self) -> Result<Arc<Connection>, CallError> {
+    async fn connection(&self) -> Result<Arc<Connection>, CallError> {
         let mut db = self.shared.database.firm(self.job.firm_id).await?;
         let found = connections::find(&mut db, self.job.firm_id, self.job.connection_id).await?;
         let Some(connection) = found else {
             return Err(Instruction::Skipped(SkipReason::ConnectionGone).into());
         };
+        let _ = self.platform.set(connection.platform);
         match &connection.state {
             ConnectionState::Active => Ok(Arc::new(connection)),
             ConnectionState::NeedsReconnect { .. } => Err(CallError::NeedsReconnect),
@@ -65,11 +80,9 @@ impl Execution {
         }
     }
 
-    /// Opens the session with Clio: one an execution.
-    pub(crate) fn open_clio(
-        &self,
-        connection: Arc<Connection>,
-    ) -> Result<Context<'_, Clio>, CallError> {
+    /// Reads the connection and opens the session with its platform: one an execution.
+    pub(crate) async fn open(&self) -> Result<Context<'_, Clio>, CallError> {
+        let connection = self.connection().await?;
         let clio = &self.shared.clio;
         let Some(oauth) = clio.oauth(connection.region) else {
             return Err(not_configured(connection.platform));

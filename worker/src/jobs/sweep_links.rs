@@ -18,16 +18,9 @@ const LOOKS: i64 = 20;
 
 /// Runs the job.
 pub async fn run(execution: &Execution) -> Instruction {
-    let connection = match execution.connection().await {
-        Ok(connection) => connection,
-        Err(error) => return error.instruction(shared::domain::Platform::Clio),
-    };
-    let platform = connection.platform;
-    let swept = match execution.open_clio(connection) {
-        Ok(context) => context.sweep().await,
-        Err(error) => Err(error),
-    };
-    swept.map_or_else(|error| error.instruction(platform), Instruction::Done)
+    execution
+        .tell(async { execution.open().await?.sweep().await })
+        .await
 }
 
 impl<P: Provider> Context<'_, P> {

@@ -22,16 +22,9 @@ const MISS_HOLDS: Duration = Duration::from_mins(10);
 
 /// Runs the job.
 pub async fn run(execution: &Execution) -> Instruction {
-    let connection = match execution.connection().await {
-        Ok(connection) => connection,
-        Err(error) => return error.instruction(shared::domain::Platform::Clio),
-    };
-    let platform = connection.platform;
-    let synced = match execution.open_clio(connection) {
-        Ok(context) => context.sync_matter().await,
-        Err(error) => Err(error),
-    };
-    synced.map_or_else(|error| error.instruction(platform), Instruction::Done)
+    execution
+        .tell(async { execution.open().await?.sync_matter().await })
+        .await
 }
 
 impl<P: Provider> Context<'_, P> {

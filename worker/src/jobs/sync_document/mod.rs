@@ -21,16 +21,9 @@ const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// Runs the job.
 pub async fn run(execution: &Execution) -> Instruction {
-    let connection = match execution.connection().await {
-        Ok(connection) => connection,
-        Err(error) => return error.instruction(shared::domain::Platform::Clio),
-    };
-    let platform = connection.platform;
-    let synced = match execution.open_clio(connection) {
-        Ok(context) => context.sync_document().await,
-        Err(error) => Err(error),
-    };
-    synced.map_or_else(|error| error.instruction(platform), Instruction::Done)
+    execution
+        .tell(async { execution.open().await?.sync_document().await })
+        .await
 }
 
 /// The file, checked and measured.

@@ -1,0 +1,79 @@
+//! What ingress needs.
+
+use std::net::SocketAddr;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{Common, Reader};
+
+/// Where callers' tokens are checked.
+#[derive(Debug, Clone)]
+pub enum AuthKeys {
+    /// HS256.
+    Secret(SecretString),
+    /// RS256, ES256 or EdDSA, by key id.
+    KeySet(Url),
+}
+
+/// What ingress needs.
+#[derive(Debug, Clone)]
+pub struct IngressConfig {
+    pub common: Common,
+    pub listen: SocketAddr,
+    pub public_url: Url,
+    pub dashboard_url: Url,
+    pub auth_keys: AuthKeys,
+    pub auth_issuer: String,
+    pub auth_audience: String,
+    pub caller_limit_per_minute: u32,
+}
+
+impl IngressConfig {
+    /// Reads everything that ingress needs.
+    ///
+    /// # Errors
+    /// One message that names every mistake.
+    pub fn read(variables: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let mut reader = Reader::new(&variables);
+        let common = Common::read(&mut reader, "127.0.0.1:9080");
+        let listen = reader.parsed("LISTEN", "127.0.0.1:8080", "must be address:port");
+        let public_url = reader.web_url("PUBLIC_URL");
+        let dashboard_url = reader.web_url("DASHBOARD_URL");
+        let auth_keys = read_auth_keys(&mut reader);
+        let auth_issuer = reader.required("AUTH_ISSUER");
+        let auth_audience = reader.required("AUTH_AUDIENCE");
+        let limit = reader.parsed("CALLER_LIMIT_PER_MINUTE", "600", "must be a number above 0");
+        let limit = match limit {
+            Some(0) => reader.wrong("CALLER_LIMIT_PER_MINUTE", "must be a number above 0"),
+            other => other,
+        };
+        reader.finish(|| {
+            Some(Self {
+                common: common?,
+                listen: listen?,
+                public_url: public_url?,
+                dashboard_url: dashboard_url?,
+                auth_keys: auth_keys?,
+                auth_issuer: auth_issuer?,
+                auth_audience: auth_audience?,
+                caller_limit_per_minute: limit?,
+            })
+        })
+    }
+}
+
+fn read_auth_keys(reader: &mut Reader<'_>) -> Option<AuthKeys> {
+    match (
+        reader.optional("AUTH_JWT_SECRET"),
+        reader.optional("AUTH_JWKS_URL"),
+    ) {
+        (Some(secret), None) if secret.len() >= 32 => Some(AuthKeys::Secret(secret.into())),
+        (Some(_), None) => reader.wrong("AUTH_JWT_SECRET", "must have 32 bytes or more"),
+        (None, Some(_)) => reader.web_url("AUTH_JWKS_URL").map(AuthKeys::KeySet),
+        (Some(_), Some(_)) => {
+            reader.wrong("AUTH_JWT_SECRET", "and AUTH_JWKS_URL exclude each other")
+        }
+        (None, None) => reader.wrong("AUTH_JWT_SECRET", "or AUTH_JWKS_URL is missing"),
+    }
+}

@@ -1,0 +1,94 @@
+//! Settings: from the environment, all mistakes named at once in one message.
+
+mod table;
+
+mod common;
+mod ingress;
+mod worker;
+
+mod reader;
+
+pub use common::{ClioConfig, Common, LogFormat};
+pub use ingress::{AuthKeys, IngressConfig};
+pub use table::{SETTINGS, help};
+pub use worker::WorkerConfig;
+
+use reader::Reader;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::limit::Budget;
+
+    const KEY: &str = "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+    fn variables<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        |name| {
+            pairs
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_named_in_one_message() {
+        let error = WorkerConfig::read(variables(&[
+            ("TOKEN_KEYS", "nonsense"),
+            ("LEASE_SECONDS", "0"),
+            ("CLIO_CLIENT_ID", "id"),
+            ("MIGRATE", "yes"),
+        ]))
+        .unwrap_err();
+
+        for name in [
+            "DATABASE_URL",
+            "TOKEN_KEYS",
+            "LEASE_SECONDS",
+            "CLIO_CLIENT_SECRET",
+            "MIGRATE",
+            "STORAGE_URL",
+        ] {
+            assert!(error.contains(name), "{name} in {error}");
+        }
+    }
+
+    #[test]
+    fn a_worker_starts_with_three_settings() {
+        let config = WorkerConfig::read(variables(&[
+            ("DATABASE_URL", "postgres://localhost/casehug"),
+            ("TOKEN_KEYS", KEY),
+            ("STORAGE_URL", "file:///files"),
+        ]))
+        .unwrap();
+
+        assert_eq!(config.lease, Duration::from_secs(15));
+        assert_eq!(
+            config.common.clio.budget,
+            Budget {
+                calls: 50,
+                window: Duration::from_mins(1)
+            }
+        );
+    }
+
+    #[test]
+    fn a_test_provider_outside_loopback_or_unasked_is_refused() {
+        for (base, allow) in [
+            ("http://127.0.0.1:1/clio", "0"),
+            ("http://example.com/clio", "1"),
+        ] {
+            let error = WorkerConfig::read(variables(&[
+                ("DATABASE_URL", "postgres://localhost/casehug"),
+                ("TOKEN_KEYS", KEY),
+                ("STORAGE_URL", "file:///files"),
+                ("CLIO_BASE_URL", base),
+                ("ALLOW_TEST_PROVIDERS", allow),
+            ]))
+            .unwrap_err();
+            assert!(error.contains("CLIO_BASE_URL"), "{error}");
+        }
+    }
+}

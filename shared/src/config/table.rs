@@ -1,0 +1,120 @@
+//! The table of settings: documentation and `--help` at once.
+
+use std::fmt::Write as _;
+
+/// Every setting: name, default, meaning. `--help` prints it, and the README has the same table.
+pub const SETTINGS: &[(&str, &str, &str)] = &[
+    (
+        "DATABASE_URL",
+        "required",
+        "Postgres; may be a transaction pooler",
+    ),
+    (
+        "DATABASE_DIRECT_URL",
+        "DATABASE_URL",
+        "Postgres for LISTEN and migrations, past any pooler",
+    ),
+    ("LISTEN", "127.0.0.1:8080", "ingress: the public port"),
+    (
+        "OPS_LISTEN",
+        "127.0.0.1:9080 (worker :9081)",
+        "health, readiness, metrics",
+    ),
+    (
+        "PUBLIC_URL",
+        "required by ingress",
+        "where browsers and providers reach us",
+    ),
+    (
+        "DASHBOARD_URL",
+        "required by ingress",
+        "where a connect lands",
+    ),
+    (
+        "AUTH_JWT_SECRET",
+        "this or AUTH_JWKS_URL",
+        "HS256 secret of 32 bytes or more",
+    ),
+    ("AUTH_JWKS_URL", "", "key set for RS256, ES256, EdDSA"),
+    ("AUTH_ISSUER", "required by ingress", "the tokens' iss"),
+    ("AUTH_AUDIENCE", "required by ingress", "the tokens' aud"),
+    (
+        "TOKEN_KEYS",
+        "required",
+        "id:base64 of 32 bytes,…; the first seals",
+    ),
+    (
+        "STORAGE_URL",
+        "required by workers",
+        "file:///folder, s3://bucket/prefix, …",
+    ),
+    (
+        "CLIO_CLIENT_ID, CLIO_CLIENT_SECRET",
+        "not configured",
+        "the US application; CLIO_EU_…, CLIO_CA_…, CLIO_AU_… likewise",
+    ),
+    (
+        "CLIO_BUDGET",
+        "50/60s",
+        "calls a window until headers say more",
+    ),
+    (
+        "CLIO_SETTLE_SECONDS",
+        "30",
+        "how long after a write its effect may still appear",
+    ),
+    (
+        "ALLOW_TEST_PROVIDERS",
+        "0",
+        "1: loopback providers, for tests and demo",
+    ),
+    (
+        "CLIO_BASE_URL",
+        "",
+        "a loopback Clio; needs ALLOW_TEST_PROVIDERS=1",
+    ),
+    (
+        "LINKS_DOUBT_SINCE",
+        "",
+        "RFC 3339 time of a restore: links made since are looked for before a create",
+    ),
+    (
+        "CALLER_LIMIT_PER_MINUTE",
+        "600",
+        "requests a minute of one caller",
+    ),
+    (
+        "WORKER_CONCURRENCY",
+        "64",
+        "jobs that one worker runs at a time",
+    ),
+    (
+        "LEASE_SECONDS",
+        "15",
+        "how long a silent worker keeps its lanes",
+    ),
+    (
+        "SHUTDOWN_GRACE_SECONDS",
+        "25",
+        "how long running jobs may go on after SIGTERM",
+    ),
+    ("MIGRATE", "0", "1: apply migrations at start"),
+    ("LOG_FORMAT", "json", "json or pretty"),
+    (
+        "RUST_LOG",
+        "info",
+        "log filter; HTTP crates never speak below warn",
+    ),
+];
+
+/// The text of `--help` behind the usage line.
+#[must_use]
+pub fn help() -> String {
+    SETTINGS.iter().fold(
+        "Settings (environment):\n".to_owned(),
+        |mut text, (name, default, meaning)| {
+            let _ = writeln!(text, "  {name:<36} {meaning} [{default}]");
+            text
+        },
+    )
+}

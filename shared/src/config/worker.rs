@@ -1,0 +1,76 @@
+//! What workers need.
+
+use std::time::Duration;
+
+use object_store::ObjectStoreScheme;
+use url::Url;
+
+use super::{Common, Reader};
+
+/// What workers need.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    pub common: Common,
+    pub storage_url: Url,
+    pub dashboard_url: Option<Url>,
+    pub concurrency: u16,
+    pub lease: Duration,
+    pub shutdown_grace: Duration,
+    /// Links made since this time may be missing after a restore.
+    pub links_doubt_since: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+impl WorkerConfig {
+    /// Reads everything that a worker needs.
+    ///
+    /// # Errors
+    /// One message that names every mistake.
+    pub fn read(variables: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let mut reader = Reader::new(&variables);
+        let common = Common::read(&mut reader, "127.0.0.1:9081");
+        let storage_url = reader.url("STORAGE_URL");
+        if storage_url
+            .as_ref()
+            .is_some_and(|url| ObjectStoreScheme::parse(url).is_err())
+        {
+            reader.note(
+                "STORAGE_URL",
+                "must be file:///folder, s3://bucket/prefix or the like",
+            );
+        }
+        let dashboard_url = reader
+            .optional("DASHBOARD_URL")
+            .and_then(|_| reader.web_url("DASHBOARD_URL"));
+        let concurrency = reader.parsed(
+            "WORKER_CONCURRENCY",
+            "64",
+            "must be a number from 1 to 10000",
+        );
+        let concurrency = match concurrency {
+            Some(0 | 10_001..) => {
+                reader.wrong("WORKER_CONCURRENCY", "must be a number from 1 to 10000")
+            }
+            other => other,
+        };
+        let lease = reader.seconds("LEASE_SECONDS", 15, 1..=300);
+        let shutdown_grace = reader.seconds("SHUTDOWN_GRACE_SECONDS", 25, 0..=3600);
+        let doubt = reader.optional("LINKS_DOUBT_SINCE").map(|text| {
+            let parsed = chrono::DateTime::parse_from_rfc3339(&text).map(|at| at.to_utc());
+            reader.check(
+                "LINKS_DOUBT_SINCE",
+                parsed.map_err(|_| "must be an RFC 3339 time".to_owned()),
+            )
+        });
+        reader.finish(|| {
+            Some(Self {
+                common: common?,
+                storage_url: storage_url?,
+                dashboard_url,
+                concurrency: concurrency?,
+                lease: lease?,
+                shutdown_grace: shutdown_grace?,
+                links_doubt_since: doubt.flatten(),
+            })
+        })
+    }
+}

@@ -23,9 +23,11 @@ use crate::domain::FirmId;
 
 /// A caller waits at most this long for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A session begins without any right. A statement of the service is short; one that is not, is stuck.
+/// A session begins without any right. A statement of the service is short; one that is not, is stuck. No transaction waits for
+/// anything but the database: one that idles belongs to a frozen process, whose locks must not outlive its lease for long.
 /// (Not as start-up options: poolers refuse those.)
-const SESSION: &str = "set role casehug_none; set statement_timeout = '30s'";
+const SESSION: &str = "set role casehug_none; set statement_timeout = '30s'; \
+                       set idle_in_transaction_session_timeout = '5s'";
 
 /// The pool, and the only way to a transaction.
 #[derive(Debug, Clone)]

@@ -37,7 +37,10 @@ struct Api;
 
 /// The routes, and their description.
 fn router() -> (Router<AppState>, Document) {
-    let (router, document) = OpenApiRouter::with_openapi(Api::openapi())
+    let mut api = Api::openapi();
+    // The package has none yet, and an empty one would say something else.
+    api.info.license = None;
+    let (router, document) = OpenApiRouter::with_openapi(api)
         .routes(routes!(routes::events::post_events))
         .routes(routes!(routes::events::get_event))
         .routes(routes!(

@@ -261,6 +261,9 @@ async fn boundaries(search_lag: bool) -> Vec<Boundary> {
     let (database_before, clio_before) = (walker.database.steps().len(), walker.clio.steps().len());
     walker.app.approve(&[upload]).await.unwrap();
     walker.settle().await;
+    // What commits by itself is no boundary that the walk could hold: there must be none of it.
+    let alone = walker.database.outside_transactions();
+    assert!(alone.is_empty(), "outside of a transaction: {alone:?}");
     let mut boundaries = Vec::new();
     for (protocol, steps) in [
         (

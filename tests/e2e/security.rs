@@ -177,6 +177,9 @@ async fn a_clients_data_and_tokens_are_in_no_output_of_any_process() {
         .unwrap();
     app.approve(&[upload]).await.unwrap();
     app.settled(SOON).await.unwrap();
+    let sealed = "select count(*) from integration_sync_logs where details->'provider_words'->>'sealed' like 'v1.k1.%'";
+    let kept = app.count(sealed).await.unwrap();
+    assert_eq!(kept, 1, "the provider's words are kept, sealed");
     app.fault(
         "POST",
         "/api/v4/matters.json",

@@ -152,7 +152,10 @@ fn later(blank: Outcome, wait: Duration, reason: Waiting, outcome: &'static str)
 }
 
 fn failed(blank: Outcome, failure: Failure) -> Outcome {
-    let details = Map::from_iter([("resolution".to_owned(), json!(failure.resolution))]);
+    let mut details = Map::from_iter([("resolution".to_owned(), json!(failure.resolution))]);
+    if let Some(sealed) = failure.provider_words {
+        details.insert("provider_words".to_owned(), json!({ "sealed": sealed }));
+    }
     Outcome {
         effect: "fail",
         log_status: "failed",

@@ -100,6 +100,9 @@ pub struct Failure {
     /// The least wait before the next attempt, when the provider named one.
     #[serde(skip)]
     pub retry_after: Option<Duration>,
+    /// The provider's full words, sealed: they may repeat client data and are for the firm's admins alone.
+    #[serde(skip)]
+    pub provider_words: Option<String>,
 }
 
 impl Failure {
@@ -115,6 +118,7 @@ impl Failure {
             message: message.into(),
             resolution: resolution.into(),
             retry_after: None,
+            provider_words: None,
         }
     }
 

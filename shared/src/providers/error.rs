@@ -111,11 +111,19 @@ impl ProviderError {
             Self::RateLimited { retry_after } => Instruction::Limited {
                 pause: clamp_retry_after(retry_after.unwrap_or(PAUSE_WITHOUT_WORD)),
             },
-            Self::Invalid { status, detail, .. } => Instruction::Fail(Failure::new(
-                "provider_invalid",
-                format!("{name} refused the data (HTTP {status}): {detail}"),
-                "correct the named fields in CaseHug and retry",
-            )),
+            Self::Invalid {
+                status,
+                detail,
+                sealed,
+                ..
+            } => Instruction::Fail(Failure {
+                provider_words: sealed,
+                ..Failure::new(
+                    "provider_invalid",
+                    format!("{name} refused the data (HTTP {status}): {detail}"),
+                    "correct the named fields in CaseHug and retry",
+                )
+            }),
             Self::Unreachable => Instruction::Retry(Failure::new(
                 "provider_unavailable",
                 format!("{name} cannot be reached"),

@@ -84,6 +84,8 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
             .context("migrate")?;
     }
     let database = Database::lazy(&config.common.database_url, CONNECTIONS)?;
+    // Bound before anybody is told that we are ready.
+    let listener = bind(config.listen).await?;
     let ops = routes::ops::router(database.clone(), metrics);
     let ops_listener = bind(config.common.ops_listen).await?;
     tokio::spawn(async move {
@@ -92,7 +94,6 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
         }
     });
     schema::wait_until_good(&database).await?;
-    let listener = bind(config.listen).await?;
     let state = AppState::new(&config, database.clone()).await?;
     tracing::info!(address = %config.listen, "ingress started");
     let service = app(state).into_make_service_with_connect_info::<std::net::SocketAddr>();

@@ -43,11 +43,15 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     }
     let connections = u32::from(config.concurrency).clamp(8, 24);
     let database = Database::lazy(&config.common.database_url, connections)?;
-    let health = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;
-    schema::wait_until_good(&database).await?;
-    check_keys(&config, &database).await?;
+    // Before anybody is told that we are ready: from then on a signal means drain.
     let drain = CancellationToken::new();
     tokio::spawn(drain_on_signal(drain.clone())?);
+    let health = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;
+    tokio::select! {
+        good = schema::wait_until_good(&database) => good?,
+        () = drain.cancelled() => return Ok(()),
+    }
+    check_keys(&config, &database).await?;
     tracing::info!(concurrency = config.concurrency, "worker started");
     while !drain.is_cancelled() {
         let engine =

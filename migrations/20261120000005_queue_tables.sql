@@ -17,13 +17,19 @@ grant usage on sequence fence_seq to casehug_worker;
 -- Written by enqueue, lease, finish and takeover, each under the row's lock; deleted when idle for a day.
 -- A lane is idle (ready_at and worker null), ready (ready_at set) or held (worker, fence and running_job set), never two of them.
 -- Every seq up to gone_through has left the lane: reading its head starts there and so steps over no dead rows.
+-- priority: the highest of its waiting jobs, true while the lane is ready. turn: the fence with which its holder took it; a holder
+-- that goes on with the lane's next job gets a new fence and keeps the turn, so that going on touches no index (a HOT update).
+-- transferring: its job is sending a file to a signed address and counts apart under the connection's cap.
 create table lanes (
   key text primary key,
   firm_id uuid not null,
   connection_id uuid not null,
+  priority smallint not null default 1 check (priority between 0 and 2),
   ready_at timestamptz,
   worker uuid,
   fence bigint not null default 0,
+  turn bigint not null default 0,
+  transferring boolean not null default false,
   running_job uuid,
   tail bigint not null default 0,
   gone_through bigint not null default 0,
@@ -31,8 +37,8 @@ create table lanes (
   check (ready_at is null or worker is null),
   check ((worker is null) = (running_job is null))
 ) with (fillfactor = 60);
-create index lanes_ready on lanes (connection_id, ready_at) where ready_at is not null;
-create index lanes_held on lanes (worker) where worker is not null;
+create index lanes_ready on lanes (connection_id, priority, ready_at) where ready_at is not null;
+create index lanes_held on lanes (connection_id, turn) where worker is not null;
 select guard_by_firm('lanes');
 
 -- jobs: one unit of work. Inserted by enqueue; deleted by finish when done or skipped; a failed one stays until its retention ends.
@@ -68,6 +74,8 @@ create table jobs (
 ) with (fillfactor = 80);
 create unique index jobs_lane on jobs (lane, seq) where state = 'queued';
 create index jobs_twin on jobs (lane, dedupe_key) where state = 'queued' and dedupe_key is not null;
+-- A lane of a million background jobs finds the one that a person waits for.
+create index jobs_ahead on jobs (lane, priority) where state = 'queued' and priority < 2;
 create index jobs_failed_lane on jobs (lane) where state = 'failed';
 create index jobs_failed on jobs (firm_id, failed_at desc, id) where state = 'failed';
 select guard_by_firm('jobs');

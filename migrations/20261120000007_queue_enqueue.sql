@@ -2,6 +2,29 @@
 -- The lane's counter, moved under that lock, gives the order (seq): not ids, not clocks.
 -- An idle lane becomes ready; ready_at of no other lane is touched.
 
+-- The highest priority among a lane's waiting jobs.
+create function queue_lane_priority(p_lane text, p_head smallint) returns smallint language sql volatile as $$
+  select coalesce((select j.priority from jobs j where j.lane = p_lane and j.state = 'queued' and j.priority < p_head order by j.priority limit 1), p_head);
+$$;
+
+-- Brings lanes that nobody holds, and whose locks the caller has, in line with their jobs: ready at their head's time, or idle.
+-- Whoever changed a lane's jobs by another way than enqueue and finish calls it last. Returns the connections with a lane that is due.
+create function queue_settle_lanes(p_lanes text[]) returns uuid[] language plpgsql volatile as $$
+declare
+  v_due uuid[];
+begin
+  with heads as (
+    select l.key, h.run_at, h.priority from lanes l left join lateral (
+      select j.run_at, j.priority from jobs j where j.lane = l.key and j.state = 'queued' and j.seq > l.gone_through order by j.seq limit 1) h on true
+    where l.key = any(p_lanes) and l.worker is null),
+  settled as (
+    update lanes l set ready_at = h.run_at, changed_at = clock_timestamp(),
+      priority = case when h.priority is null then l.priority else queue_lane_priority(l.key, h.priority) end
+    from heads h where l.key = h.key and l.worker is null returning l.connection_id, l.ready_at)
+  select array_agg(distinct s.connection_id) into v_due from settled s where s.ready_at <= app_now();
+  return coalesce(v_due, '{}');
+end $$;
+
 -- Opens the log row of a job: integration_sync_logs for the three published actions, activity for the rest.
 create function queue_open_log(
   p_id uuid, p_firm uuid, p_connection uuid, p_kind text, p_matter uuid, p_upload uuid, p_run uuid,

@@ -11,7 +11,7 @@ create table workers (
 grant select, insert, update, delete on workers to casehug_worker;
 
 create sequence fence_seq;
-grant usage on sequence fence_seq to casehug_worker;
+grant usage, select on sequence fence_seq to casehug_worker;
 
 -- lanes: the queue of one key; its jobs run one at a time, in order of seq.
 -- Written by enqueue, lease, finish and takeover, each under the row's lock; deleted when idle for a day.

@@ -1,6 +1,11 @@
 -- Enqueue: lanes are locked first, in key order; what is read after that is true.
--- The lane's counter, moved under that lock, gives the order (seq): not ids, not clocks.
+-- The lane's counter, moved under that lock, gives the order (seq): not ids, not clocks. A job that joins a twin leaves a gap in it.
 -- An idle lane becomes ready; ready_at of no other lane is touched.
+--
+-- How the queue's functions keep their plans: a queue is empty most of the time, so its statistics say "one row", and the planner would
+-- read the whole table that has meanwhile ten million. Therefore what is read is looked up row by row (lateral, with a limit: such a
+-- subquery is never turned around), and what is written by key is written in functions that may use nothing but bitmap scans, which
+-- cannot run without a key (`enable_seqscan`, `enable_indexscan` and `enable_indexonlyscan` off).
 
 -- The highest priority among a lane's waiting jobs.
 create function queue_lane_priority(p_lane text, p_head smallint) returns smallint language sql volatile as $$
@@ -9,107 +14,132 @@ $$;
 
 -- Brings lanes that nobody holds, and whose locks the caller has, in line with their jobs: ready at their head's time, or idle.
 -- Whoever changed a lane's jobs by another way than enqueue and finish calls it last. Returns the connections with a lane that is due.
-create function queue_settle_lanes(p_lanes text[]) returns uuid[] language plpgsql volatile as $$
+create function queue_settle_lanes(p_lanes text[]) returns uuid[] language plpgsql volatile set enable_seqscan = off as $$
 declare
   v_due uuid[];
+  v_lane text;
 begin
-  with heads as (
-    select l.key, h.run_at, h.priority from lanes l left join lateral (
-      select j.run_at, j.priority from jobs j where j.lane = l.key and j.state = 'queued' and j.seq > l.gone_through order by j.seq limit 1) h on true
-    where l.key = any(p_lanes) and l.worker is null),
-  settled as (
-    update lanes l set ready_at = h.run_at, changed_at = clock_timestamp(),
-      priority = case when h.priority is null then l.priority else queue_lane_priority(l.key, h.priority) end
-    from heads h where l.key = h.key and l.worker is null returning l.connection_id, l.ready_at)
-  select array_agg(distinct s.connection_id) into v_due from settled s where s.ready_at <= app_now();
-  return coalesce(v_due, '{}');
+  foreach v_lane in array coalesce(p_lanes, '{}') loop
+    update lanes l set changed_at = clock_timestamp(),
+      ready_at = (select j.run_at from jobs j where j.lane = v_lane and j.state = 'queued' and j.seq > l.gone_through order by j.seq limit 1),
+      priority = coalesce((select queue_lane_priority(v_lane, j.priority) from jobs j
+        where j.lane = v_lane and j.state = 'queued' and j.seq > l.gone_through order by j.seq limit 1), l.priority)
+    where l.key = v_lane and l.worker is null;
+    select v_due || array(select l.connection_id from lanes l where l.key = v_lane and l.worker is null and l.ready_at <= app_now()) into v_due;
+  end loop;
+  return array(select distinct c from unnest(v_due) c);
 end $$;
 
--- Opens the log row of a job: integration_sync_logs for the three published actions, activity for the rest.
-create function queue_open_log(
-  p_id uuid, p_firm uuid, p_connection uuid, p_kind text, p_matter uuid, p_upload uuid, p_run uuid,
-  p_status text, p_details jsonb) returns void language plpgsql volatile as $$
+-- A job to be placed; seq is its place in the lane, note_join whether its id was told to somebody and needs a row even if it joins.
+create type new_job as (
+  id uuid, firm_id uuid, connection_id uuid, lane text, kind text, priority smallint, matter_id uuid, upload_id uuid, explicit boolean,
+  run_id uuid, dedupe_key text, event_ids text[], seq bigint, note_join boolean);
+
+-- Opens the log rows of jobs: integration_sync_logs for the three published actions, activity for the rest.
+create function queue_open_logs(p_jobs new_job[]) returns void language plpgsql volatile as $$
 declare
   v_now timestamptz := app_now();
-  v_finished timestamptz := case when p_status <> 'pending' then v_now end;
 begin
-  if p_kind in ('sync_matter', 'sync_document', 'pull_matters') then
-    insert into integration_sync_logs (id, firm_id, integration_id, matter_id, upload_id, action, status, details, run_id, created_at, finished_at)
-    values (p_id, p_firm, p_connection, p_matter, p_upload, p_kind, p_status, p_details, p_run, v_now, v_finished);
-  else
-    insert into activity (id, firm_id, connection_id, kind, status, details, run_id, created_at, finished_at)
-    values (p_id, p_firm, p_connection, p_kind, p_status, p_details, p_run, v_now, v_finished);
-  end if;
+  insert into integration_sync_logs (id, firm_id, integration_id, matter_id, upload_id, action, details, run_id, created_at)
+  select n.id, n.firm_id, n.connection_id, n.matter_id, n.upload_id, n.kind, jsonb_build_object('events', to_jsonb(n.event_ids)), n.run_id, v_now
+  from unnest(p_jobs) n where n.kind in ('sync_matter', 'sync_document', 'pull_matters');
+  insert into activity (id, firm_id, connection_id, kind, details, run_id, created_at)
+  select n.id, n.firm_id, n.connection_id, n.kind,
+    case when cardinality(n.event_ids) > 0 then jsonb_build_object('events', to_jsonb(n.event_ids)) else '{}' end, n.run_id, v_now
+  from unnest(p_jobs) n where n.kind not in ('sync_matter', 'sync_document', 'pull_matters');
 end $$;
 
--- Puts one job at the end of its lane, whose lock the caller holds, or joins it to a waiting twin. True when it was put there.
--- p_running is the lane's running job: a running job is never joined. p_note_join: a job that joins gets its row all the same,
--- because its id was told to somebody; a follow-up's was not.
-create function queue_place(p_job jsonb, p_seq bigint, p_running uuid, p_note_join boolean) returns boolean language plpgsql volatile as $$
+-- The waiting twin of a job in a lane whose lock the caller holds; null when there is none. A running job is nobody's twin.
+create function queue_find_twin(p_lane text, p_dedupe_key text) returns uuid language sql volatile as $$
+  select j.id from jobs j
+  where j.lane = p_lane and j.dedupe_key = p_dedupe_key and j.state = 'queued' and j.cancelled_at is null
+    and j.id is distinct from (select l.running_job from lanes l where l.key = p_lane)
+  order by j.seq limit 1;
+$$;
+
+-- Joins jobs to their waiting twins: the twin keeps the highest priority, the union of flags, and every event id.
+create function queue_join_twins(p_jobs new_job[]) returns void language plpgsql volatile set enable_seqscan = off as $$
 declare
-  v_id uuid := (p_job->>'id')::uuid;
-  v_run uuid := (p_job->>'run_id')::uuid;
-  v_events text[] := array(select jsonb_array_elements_text(coalesce(p_job->'event_ids', '[]')));
-  v_explicit boolean := coalesce((p_job->>'explicit')::boolean, false);
   v_now timestamptz := app_now();
+  v_job new_job;
   v_twin uuid;
 begin
-  if p_job->>'dedupe_key' is not null then
-    select j.id into v_twin from jobs j
-    where j.lane = p_job->>'lane' and j.dedupe_key = p_job->>'dedupe_key' and j.state = 'queued' and j.id is distinct from p_running
-      and j.cancelled_at is null
-    order by j.seq limit 1;
-  end if;
-  if v_twin is not null then
-    update jobs j set priority = least(j.priority, (p_job->>'priority')::smallint), explicit = j.explicit or v_explicit,
-      event_ids = array(select distinct e from unnest(j.event_ids || v_events) e)
+  foreach v_job in array p_jobs loop
+    v_twin := queue_find_twin(v_job.lane, v_job.dedupe_key);
+    update jobs j set priority = least(j.priority, v_job.priority), explicit = j.explicit or v_job.explicit,
+      event_ids = array(select distinct e from unnest(j.event_ids || v_job.event_ids) e)
     where j.id = v_twin;
-    if p_note_join then
-      perform queue_open_log(v_id, (p_job->>'firm_id')::uuid, (p_job->>'connection_id')::uuid, p_job->>'kind', (p_job->>'matter_id')::uuid,
-        (p_job->>'upload_id')::uuid, v_run, 'skipped', jsonb_build_object('joined', v_twin, 'events', to_jsonb(v_events)));
-    end if;
-    return false;
-  end if;
-  insert into jobs (id, firm_id, connection_id, lane, seq, kind, priority, matter_id, upload_id, explicit, run_id, dedupe_key, event_ids, run_at, created_at)
-  values (v_id, (p_job->>'firm_id')::uuid, (p_job->>'connection_id')::uuid, p_job->>'lane', p_seq, p_job->>'kind', (p_job->>'priority')::smallint,
-    (p_job->>'matter_id')::uuid, (p_job->>'upload_id')::uuid, v_explicit, v_run, p_job->>'dedupe_key', v_events, v_now, v_now);
-  perform queue_open_log(v_id, (p_job->>'firm_id')::uuid, (p_job->>'connection_id')::uuid, p_job->>'kind', (p_job->>'matter_id')::uuid,
-    (p_job->>'upload_id')::uuid, v_run, 'pending', jsonb_build_object('events', to_jsonb(v_events)));
-  return true;
-end $$;
-
--- Appends jobs to their lanes. Returns how many lanes became ready: the caller notifies when it is not 0.
-create function queue_enqueue(p_jobs jsonb) returns integer language plpgsql volatile as $$
-declare
-  v_job jsonb;
-  v_lane lanes%rowtype;
-  v_tail bigint;
-  v_ready integer := 0;
-begin
-  insert into lanes as l (key, firm_id, connection_id)
-  select x.lane, x.firm_id, x.connection_id from (
-    select distinct on (j->>'lane') j->>'lane' as lane, (j->>'firm_id')::uuid as firm_id, (j->>'connection_id')::uuid as connection_id
-    from jsonb_array_elements(p_jobs) j) x
-  order by x.lane
-  on conflict (key) do update set tail = l.tail;
-
-  for v_lane in
-    select l.* from lanes l where l.key in (select j->>'lane' from jsonb_array_elements(p_jobs) j) order by l.key
-  loop
-    v_tail := v_lane.tail;
-    for v_job in select j from jsonb_array_elements(p_jobs) with ordinality u(j, o) where j->>'lane' = v_lane.key order by o loop
-      if queue_place(v_job, v_tail + 1, v_lane.running_job, true) then
-        v_tail := v_tail + 1;
-      end if;
-    end loop;
-    if v_tail > v_lane.tail then
-      update lanes l set tail = v_tail, changed_at = clock_timestamp(),
-        ready_at = case when l.ready_at is null and l.worker is null then app_now() else l.ready_at end
-      where l.key = v_lane.key;
-      v_ready := v_ready + (v_lane.ready_at is null and v_lane.worker is null)::integer;
+    if v_job.note_join then
+      insert into integration_sync_logs (id, firm_id, integration_id, matter_id, upload_id, action, status, details, run_id, created_at, finished_at)
+      select v_job.id, v_job.firm_id, v_job.connection_id, v_job.matter_id, v_job.upload_id, v_job.kind, 'skipped',
+        jsonb_build_object('joined', v_twin, 'events', to_jsonb(v_job.event_ids)), v_job.run_id, v_now, v_now
+      where v_job.kind in ('sync_matter', 'sync_document', 'pull_matters');
+      insert into activity (id, firm_id, connection_id, kind, status, details, run_id, created_at, finished_at)
+      select v_job.id, v_job.firm_id, v_job.connection_id, v_job.kind, 'skipped', jsonb_build_object('joined', v_twin), v_job.run_id, v_now, v_now
+      where v_job.kind not in ('sync_matter', 'sync_document', 'pull_matters');
     end if;
   end loop;
-  return v_ready;
+end $$;
+
+-- Puts jobs at their places in lanes whose locks the caller holds, or joins them to a waiting twin. A running job is never joined.
+create function queue_place(p_jobs new_job[]) returns void language plpgsql volatile set enable_seqscan = off as $$
+declare
+  v_now timestamptz := app_now();
+  v_new new_job[] := p_jobs;
+  v_joining new_job[];
+begin
+  if exists (select 1 from unnest(p_jobs) n where n.dedupe_key is not null) then
+    with numbered as (
+      select n, row_number() over (partition by n.lane, n.dedupe_key order by n.seq) as nth from unnest(p_jobs) n),
+    sorted as (
+      select m.n, (m.n).dedupe_key is null or m.nth = 1 and queue_find_twin((m.n).lane, (m.n).dedupe_key) is null as fresh
+      from numbered m)
+    select array_agg(s.n order by (s.n).seq) filter (where s.fresh), array_agg(s.n order by (s.n).seq) filter (where not s.fresh)
+      into v_new, v_joining from sorted s;
+  end if;
+  insert into jobs (id, firm_id, connection_id, lane, seq, kind, priority, matter_id, upload_id, explicit, run_id, dedupe_key, event_ids, run_at, created_at)
+  select n.id, n.firm_id, n.connection_id, n.lane, n.seq, n.kind, n.priority, n.matter_id, n.upload_id, n.explicit, n.run_id, n.dedupe_key,
+    n.event_ids, v_now, v_now
+  from unnest(v_new) n;
+  perform queue_open_logs(v_new);
+  if v_joining is not null then
+    perform queue_join_twins(v_joining);
+  end if;
+end $$;
+
+-- Appends jobs to their lanes, in the order given. Returns the connections of which a lane became ready: the caller tells the workers.
+create function queue_enqueue(p_jobs jsonb) returns uuid[] language plpgsql volatile as $$
+declare
+  v_now timestamptz := app_now();
+  v_jobs new_job[];
+  v_tails jsonb;
+  v_ready uuid[];
+begin
+  select array_agg(r::new_job) into v_jobs from jsonb_populate_recordset(null::new_job, p_jobs) r;
+
+  with incoming as (
+    select n.lane, count(*) as jobs, min(n.priority) as priority, (array_agg(n.firm_id))[1] as firm_id, (array_agg(n.connection_id))[1] as connection_id
+    from unnest(v_jobs) n group by n.lane),
+  locked as (
+    insert into lanes as l (key, firm_id, connection_id, tail, priority, ready_at)
+    select i.lane, i.firm_id, i.connection_id, i.jobs, i.priority, v_now from incoming i order by i.lane
+    on conflict (key) do update set tail = l.tail + excluded.tail, changed_at = clock_timestamp(),
+      priority = case when l.ready_at is null and l.worker is null then excluded.priority else least(l.priority, excluded.priority) end,
+      ready_at = case when l.ready_at is null and l.worker is null then excluded.ready_at else l.ready_at end
+    returning l.key, l.tail, l.connection_id, l.ready_at, l.priority)
+  -- Told are the connections of lanes that became ready, and of ready ones that a person now waits for.
+  select jsonb_object_agg(k.key, k.tail), array_agg(distinct k.connection_id) filter (where k.ready_at = v_now or k.ready_at < v_now and k.priority = 0)
+    into v_tails, v_ready from locked k;
+
+  -- The counters have moved by as many jobs as came: a lane's first one comes right behind what was there.
+  select array_agg((n.id, n.firm_id, n.connection_id, n.lane, n.kind, n.priority, n.matter_id, n.upload_id, coalesce(n.explicit, false), n.run_id,
+      n.dedupe_key, coalesce(n.event_ids, '{}'), (v_tails->>n.lane)::bigint - n.jobs + n.nth, true)::new_job order by n.o)
+    into v_jobs
+    from (select u.*, row_number() over (partition by u.lane order by u.o) as nth, count(*) over (partition by u.lane) as jobs
+          from unnest(v_jobs) with ordinality u(id, firm_id, connection_id, lane, kind, priority, matter_id, upload_id, explicit, run_id,
+            dedupe_key, event_ids, seq, note_join, o)) n;
+  perform queue_place(v_jobs);
+  return coalesce(v_ready, '{}');
 end $$;
 
 -- Puts failed jobs of one lane, whose lock the caller holds, back at the lane's end, oldest first. Id, log row and history are kept.

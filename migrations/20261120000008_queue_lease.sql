@@ -1,86 +1,199 @@
--- Lease: lanes are locked first (skip locked), then their heads are read, then the hold is written.
--- A worker whose own row has lapsed gets nothing. Connections are visited in rotation, so that none is served twice before another.
+-- Lease: a worker visits connections of its own choosing and takes their lanes, each connection up to its cap.
+-- Per visit: the connection is locked (try), its held lanes are counted in the next statement, ready lanes are locked (skip locked),
+-- their heads are read, and the hold is written. A worker whose own row has lapsed gets nothing.
+
+-- How many jobs of one connection run side by side, a running transfer apart: "one matter at a time" where a platform's users were promised that.
+create function queue_cap(p_platform text) returns integer language sql immutable as $$
+  select case when p_platform in ('clio', 'lawmatics') then 1 else 4 end;
+$$;
 
 -- True while a pause forbids work of this connection.
 create function queue_is_paused(p_connection uuid, p_platform text) returns boolean language sql volatile as $$
   select exists (select 1 from pauses p
-    where p.scope in ('all', 'platform:' || p_platform, 'connection:' || p_connection) and p.until > app_now());
+    where p.scope = any(array['all', 'platform:' || p_platform, 'connection:' || p_connection]) and p.until > app_now());
 $$;
 
--- The next connection after p_after, in id order, that has a ready lane; wraps around once. Null when there is none.
-create function queue_next_connection(p_after uuid) returns uuid language plpgsql volatile as $$
+-- Serialises whoever counts a connection's held lanes: a count on a snapshot lets every worker see room where there is none.
+create function queue_try_connection(p_connection uuid) returns boolean language sql volatile as $$
+  select pg_try_advisory_xact_lock(hashtextextended(p_connection::text, 7));
+$$;
+
+-- What a visit of a connection needs and finds. ready_floor and turn_floor are what the worker remembers of its last visit: no lane of the
+-- connection is ready since before the one, none held since before the other; so a look starts behind the rows that are long dead, also
+-- while an old transaction keeps them from being removed. Neither needs to be remembered: '-infinity' and 0 are always right.
+create type connection_visit as (
+  connection_id uuid, ready_floor timestamptz, turn_floor bigint, background_first boolean, paused_until timestamptz, room integer, room_others integer);
+
+-- A row of a lease: a job that was taken (id not null), or what became of a visit (id null).
+-- found: 'taken'; 'busy' (another worker is just visiting), 'paused', 'full' (its cap is reached), 'more' (the worker's own room ended),
+-- 'clear' (nothing more is due). wait_ms: until when there is nothing to look for; null when nobody knows.
+create type leased_job as (
+  connection_id uuid, found text, wait_ms bigint, ready_floor timestamptz, turn_floor bigint,
+  lane text, fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid, explicit boolean, run_id uuid,
+  event_ids text[], priority smallint, attempts integer, limited integer, age_ms bigint, cancelled boolean);
+
+-- A lane made ready by a transaction that has not committed yet carries a time that lies back by as much as that transaction lasts.
+create function queue_floor_slack() returns interval language sql immutable as $$ select interval '60 s' $$;
+
+-- The visits that may take something: those whose lock is got, with their pauses and their room.
+create function queue_open_visits(p_visits connection_visit[]) returns connection_visit[] language plpgsql volatile set enable_seqscan = off as $$
 declare
-  v_next uuid;
+  v_locked connection_visit[];
+  v_open connection_visit[];
+  v_last_fence bigint := coalesce(pg_sequence_last_value('fence_seq'), 0);
+  v_now timestamptz := app_now();
 begin
-  select l.connection_id into v_next from lanes l where l.ready_at is not null and l.connection_id > p_after order by l.connection_id limit 1;
-  if v_next is null then
-    select l.connection_id into v_next from lanes l where l.ready_at is not null order by l.connection_id limit 1;
-  end if;
-  return v_next;
+  select array_agg(v::connection_visit) into v_locked from unnest(p_visits) v where queue_try_connection(v.connection_id);
+  select array_agg((v.connection_id, v.ready_floor, coalesce(h.first_turn, v_last_fence), v.background_first,
+      p.until, r.cap - h.held, r.cap - h.held - (r.cap > 1)::integer)::connection_visit)
+    into v_open
+    from unnest(v_locked) v
+    cross join lateral (select i.platform from firm_integrations i where i.id = v.connection_id limit 1) c
+    cross join lateral (select queue_cap(c.platform) as cap) r
+    cross join lateral (
+      select max(x.until) as until from pauses x
+      where x.scope = any(array['all', 'platform:' || c.platform, 'connection:' || v.connection_id]) and x.until > v_now) p
+    cross join lateral (
+      select count(*) filter (where not l.transferring)::integer as held, min(l.turn) as first_turn
+      from lanes l where l.connection_id = v.connection_id and l.worker is not null and l.turn >= v.turn_floor) h;
+  return v_open;
 end $$;
 
-create type leased_job as (
-  connection_after uuid, lane text, fence bigint, id uuid, firm_id uuid, connection_id uuid, kind text, matter_id uuid, upload_id uuid,
-  explicit boolean, run_id uuid, event_ids text[], priority smallint, attempts integer, limited integer, executions integer,
-  age_ms bigint, cancelled boolean);
+-- Locks due lanes of the visited connections, up to each one's room in every priority, and returns the keys of those to be taken: at most
+-- p_limit, of which at most p_limit_others wait for no person. Within a connection people come first, then events, then background,
+-- unless it is background's turn.
+create function queue_choose_lanes(p_visits connection_visit[], p_now timestamptz, p_limit integer, p_limit_others integer, out chosen text[], out taken uuid[],
+  out due uuid[])
+language plpgsql volatile set enable_seqscan = off set enable_bitmapscan = off as $$
+begin
+  with candidates as (
+    select v.connection_id, v.room, v.room_others, v.background_first, p.priority, l.key, l.ready_at
+    from unnest(p_visits) v cross join (values (0::smallint), (1::smallint), (2::smallint)) p(priority)
+    cross join lateral (
+      select l.key, l.ready_at from lanes l
+      where l.connection_id = v.connection_id and l.priority = p.priority and l.ready_at >= v.ready_floor and l.ready_at <= p_now
+      order by l.ready_at
+      limit least(p_limit, greatest(case when p.priority = 0 then v.room else v.room_others end, 0))
+      for update skip locked) l
+    where v.paused_until is null),
+  ranked as (
+    select c.*, row_number() over (partition by c.connection_id order by c.background_first and c.priority = 2 desc, c.priority, c.ready_at) as rank
+    from candidates c),
+  roomy as (
+    select r.*, row_number() over (order by r.priority > 0, r.rank, r.connection_id) as nth,
+      count(*) filter (where r.priority > 0) over (order by r.priority > 0, r.rank, r.connection_id) as others
+    from ranked r where r.rank <= r.room)
+  select array_agg(r.key) filter (where r.fits), array_agg(r.connection_id) filter (where r.fits), array_agg(r.connection_id) into chosen, taken, due
+  from (select y.*, y.nth <= p_limit and y.others <= p_limit_others as fits from roomy y) r;
+end $$;
 
--- Takes lanes of one connection, whose heads are due, and holds them for p_worker. A lane without a head goes idle.
-create function queue_lease_connection(p_worker uuid, p_connection uuid, p_limit integer) returns setof leased_job language plpgsql volatile as $$
+-- The heads of lanes: what each one's next job is.
+create type lane_head as (lane text, job_id uuid, run_at timestamptz, priority smallint);
+
+-- p_gone: the last seq that has left each lane, where the caller knows better than the lane's row.
+create function queue_heads(p_lanes text[], p_gone bigint[]) returns lane_head[] language plpgsql volatile set enable_seqscan = off as $$
+declare
+  v_heads lane_head[];
+begin
+  select array_agg((k.lane, h.id, h.run_at, h.priority)::lane_head) into v_heads
+  from unnest(p_lanes, p_gone) k(lane, gone)
+  cross join lateral (select coalesce(k.gone, (select l.gone_through from lanes l where l.key = k.lane)) as through) g
+  left join lateral (
+    select j.id, j.run_at, j.priority from jobs j where j.lane = k.lane and j.state = 'queued' and j.seq > g.through order by j.seq limit 1) h on true;
+  return v_heads;
+end $$;
+
+-- Holds lanes whose locks the caller has, for their heads. A lane without a head goes idle. Returns the lanes held.
+create function queue_hold_lanes(p_worker uuid, p_heads lane_head[]) returns text[] language plpgsql volatile
+set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
+declare
+  v_held text[];
+begin
+  with held as (
+    update lanes l set ready_at = null, changed_at = clock_timestamp(), transferring = false,
+      worker = case when h.job_id is not null then p_worker end, running_job = h.job_id,
+      fence = coalesce(h.fence, l.fence), turn = coalesce(h.fence, l.turn)
+    from (select u.*, case when u.job_id is not null then nextval('fence_seq') end as fence from unnest(p_heads) u) h
+    where l.key = h.lane returning l.key, l.worker)
+  select array_agg(h.key) filter (where h.worker is not null) into v_held from held h;
+  return v_held;
+end $$;
+
+-- The running jobs of held lanes, as a worker gets them.
+create function queue_held_jobs(p_lanes text[], p_now timestamptz) returns setof leased_job language sql volatile set enable_seqscan = off as $$
+  select j.connection_id, 'taken', null::bigint, null::timestamptz, null::bigint, k.lane, l.fence, j.id, j.firm_id, j.kind, j.matter_id, j.upload_id,
+    j.explicit, j.run_id, j.event_ids, j.priority, j.attempts, j.limited,
+    coalesce((extract(epoch from p_now - j.started_at) * 1000)::bigint, 0), j.cancelled_at is not null
+  from unnest(p_lanes) k(lane)
+  cross join lateral (select x.fence, x.running_job from lanes x where x.key = k.lane limit 1) l
+  cross join lateral (select x.* from jobs x where x.id = l.running_job limit 1) j;
+$$;
+
+-- Visits connections and leases lanes of theirs. A row for each job taken and a row for each visit.
+create function queue_lease(p_worker uuid, p_limit integer, p_limit_others integer, p_connections uuid[], p_ready_floors timestamptz[],
+  p_turn_floors bigint[], p_background_first boolean[]) returns setof leased_job language plpgsql volatile as $$
 declare
   v_now timestamptz := app_now();
-  v_keys text[];
-  v_heads uuid[];
+  v_visits connection_visit[];
+  v_chosen text[];
+  v_taken uuid[];
+  v_due uuid[];
 begin
-  select array_agg(x.key) into v_keys from (
-    select l.key from lanes l where l.connection_id = p_connection and l.ready_at <= v_now
-    order by l.ready_at limit p_limit for update skip locked) x;
-  if v_keys is null then
-    return;
-  end if;
-  select array_agg((select j.id from jobs j where j.lane = l.key and j.state = 'queued' and j.seq > l.gone_through order by j.seq limit 1) order by k.o)
-    into v_heads
-    from unnest(v_keys) with ordinality k(key, o) join lanes l on l.key = k.key;
-  update lanes l set ready_at = null, changed_at = clock_timestamp(),
-    worker = case when h.id is not null then p_worker end, running_job = h.id,
-    fence = case when h.id is not null then nextval('fence_seq') else l.fence end
-  from unnest(v_keys, v_heads) h(key, id) where l.key = h.key;
-  update jobs j set started_at = coalesce(j.started_at, v_now), executions = j.executions + 1 where j.id = any(v_heads);
-  return query
-    select p_connection, l.key, l.fence, j.id, j.firm_id, j.connection_id, j.kind, j.matter_id, j.upload_id, j.explicit, j.run_id, j.event_ids,
-      j.priority, j.attempts, j.limited, j.executions,
-      (extract(epoch from v_now - j.started_at) * 1000)::bigint, j.cancelled_at is not null
-    from lanes l join jobs j on j.id = l.running_job where l.key = any(v_keys) and l.worker = p_worker;
-end $$;
-
--- Leases up to p_limit lanes, at most p_each of one connection, beginning behind connection p_after.
-create function queue_lease(p_worker uuid, p_limit integer, p_each integer, p_after uuid) returns setof leased_job language plpgsql volatile as $$
-declare
-  v_connection uuid := p_after;
-  v_first uuid;
-  v_taken integer := 0;
-  v_rows integer;
-  v_platform text;
-begin
-  perform 1 from workers w where w.id = p_worker and w.alive_until > app_now();
+  perform 1 from workers w where w.id = p_worker and w.alive_until > v_now;
   if not found then
     return;
   end if;
-  for turn in 1..64 loop
-    exit when v_taken >= p_limit;
-    v_connection := queue_next_connection(v_connection);
-    exit when v_connection is null or v_connection = v_first;
-    v_first := coalesce(v_first, v_connection);
-    select c.platform into v_platform from firm_integrations c where c.id = v_connection;
-    continue when queue_is_paused(v_connection, v_platform);
-    return query select * from queue_lease_connection(p_worker, v_connection, least(p_each, p_limit - v_taken));
-    get diagnostics v_rows = row_count;
-    v_taken := v_taken + v_rows;
-  end loop;
+  select queue_open_visits(array_agg((u.c, coalesce(u.r, '-infinity'), u.t, u.b, null, 0, 0)::connection_visit)) into v_visits
+  from unnest(p_connections, p_ready_floors, p_turn_floors, p_background_first) u(c, r, t, b);
+  select x.chosen, x.taken, x.due into v_chosen, v_taken, v_due from queue_choose_lanes(v_visits, v_now, p_limit, p_limit_others) x;
+  if v_chosen is not null then
+    return query select * from queue_held_jobs(queue_hold_lanes(p_worker, queue_heads(v_chosen, null)), v_now);
+  end if;
+  return query select * from queue_visits_found(p_connections, v_visits, v_taken, v_due, p_limit, v_now);
 end $$;
 
--- When the next lane becomes due or the next pause ends, in ms from now, looking at most an hour ahead; null when nothing does.
-create function queue_next_due_ms() returns bigint language sql volatile as $$
-  select (extract(epoch from least(
-    (select min(l.ready_at) from lanes l where l.ready_at is not null and l.ready_at > app_now() and l.ready_at < app_now() + interval '1 hour'),
-    (select min(p.until) from pauses p where p.until > app_now() and p.until < app_now() + interval '1 hour')) - app_now()) * 1000)::bigint;
-$$;
+-- What became of each visit; of a connection with nothing more to take it is looked up when its next lane becomes due.
+create function queue_visits_found(p_connections uuid[], p_visits connection_visit[], p_taken uuid[], p_due uuid[], p_limit integer,
+  p_now timestamptz) returns setof leased_job language plpgsql volatile set enable_seqscan = off set enable_bitmapscan = off as $$
+begin
+  return query
+  select c.id, f.found,
+    case f.found when 'paused' then least(extract(epoch from v.paused_until - p_now) * 1000, 3600000)::bigint
+                 when 'clear' then (extract(epoch from n.ready_at - p_now) * 1000)::bigint end,
+    case when f.found = 'clear' then p_now - queue_floor_slack() else nullif(v.ready_floor, '-infinity') end, v.turn_floor,
+    null::text, null::bigint, null::uuid, null::uuid, null::text, null::uuid, null::uuid, null::boolean, null::uuid, null::text[],
+    null::smallint, null::integer, null::integer, null::bigint, null::boolean
+  from unnest(p_connections) c(id)
+  left join unnest(p_visits) v on v.connection_id = c.id
+  cross join lateral (
+    select cardinality(array_positions(p_due, c.id)) as due, cardinality(array_positions(p_taken, c.id)) as taken) d
+  cross join lateral (select case
+    when v.connection_id is null then 'busy'
+    when v.paused_until is not null then 'paused'
+    when coalesce(d.taken, 0) < d.due then 'more'
+    when coalesce(d.due, 0) >= least(v.room_others, p_limit) then 'full'
+    else 'clear' end as found) f
+  left join lateral (
+    select min(x.ready_at) as ready_at from (values (0::smallint), (1::smallint), (2::smallint)) p(priority) cross join lateral (
+      select l.ready_at from lanes l where l.connection_id = c.id and l.priority = p.priority and l.ready_at > p_now order by l.ready_at limit 1) x
+    where f.found = 'clear') n on true;
+end $$;
+
+-- The connections that have ready lanes, behind p_after in id order, with the time of the first one: the truth that notifications only hurry.
+-- One step a connection, over the index alone.
+create function queue_ready_connections(p_after uuid, p_limit integer) returns table (connection_id uuid, first_ready_at timestamptz)
+language plpgsql volatile set enable_seqscan = off set enable_bitmapscan = off as $$
+begin
+  connection_id := p_after;
+  for step in 1..p_limit loop
+    select l.connection_id into connection_id from lanes l
+    where l.ready_at is not null and l.connection_id > queue_ready_connections.connection_id order by l.connection_id limit 1;
+    exit when not found;
+    select min(x.ready_at) into first_ready_at
+    from (values (0::smallint), (1::smallint), (2::smallint)) p(priority) cross join lateral (
+      select l.ready_at from lanes l
+      where l.connection_id = queue_ready_connections.connection_id and l.priority = p.priority and l.ready_at is not null
+      order by l.ready_at limit 1) x;
+    return next;
+  end loop;
+end $$;

@@ -1,121 +1,170 @@
 -- Finish: lanes whose key and fence still hold are locked, in key order, skip locked; all writes are for those alone.
 -- What is not returned was locked by somebody (try again) or has another fence (drop it). A repeated finish is harmless.
---
--- An outcome: {"lane","fence","job_id","effect":"delete"|"fail"|"later","delay_ms","waiting_for","counted","limited",
---   "log_status","code","message","external_id","details","attempt":{"duration_ms","outcome","calls"},"follow_ups":[job…],"requeue_code"}
 
--- Writes the log row and the attempt of one outcome.
-create function queue_write_history(p_outcome jsonb, p_now timestamptz) returns void language plpgsql volatile as $$
+-- What a worker says of one execution. effect: 'delete', 'fail' or 'later'. go_on: if the lane's next job is due, the worker takes it at once,
+-- under a new fence and the same turn: nobody else waits for the slot.
+create type job_outcome as (
+  lane text, fence bigint, job_id uuid, effect text, delay_ms bigint, waiting_for text, counted boolean, limited integer, log_status text,
+  code text, message text, external_id text, details jsonb, duration_ms integer, outcome text, calls jsonb, follow_ups jsonb, requeue_code text,
+  probe boolean, go_on boolean);
+
+-- A job whose outcome was written: where it stood in its lane, and what its follow-ups inherit.
+create type ended_job as (lane text, fence bigint, effect text, go_on boolean, seq bigint, run_id uuid, follow_ups jsonb, requeue_code text);
+
+-- Writes job, log and attempt of each outcome; the caller holds the locks of their lanes.
+create function queue_write_outcomes(p_outcomes job_outcome[], p_now timestamptz) returns ended_job[] language plpgsql volatile
+set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
 declare
-  v_job jobs%rowtype;
-  v_done boolean := p_outcome->>'effect' <> 'later';
+  v_ended ended_job[];
 begin
-  select * into v_job from jobs j where j.id = (p_outcome->>'job_id')::uuid;
-  if v_job.kind in ('sync_matter', 'sync_document', 'pull_matters') then
-    update integration_sync_logs g set status = p_outcome->>'log_status', code = p_outcome->>'code', error_message = p_outcome->>'message',
-      external_id = coalesce(p_outcome->>'external_id', g.external_id), details = g.details || coalesce(p_outcome->'details', '{}'),
-      attempts = v_job.attempts, finished_at = case when v_done then p_now end
-    where g.id = v_job.id;
-  else
-    update activity g set status = p_outcome->>'log_status', code = p_outcome->>'code', error_message = p_outcome->>'message',
-      details = g.details || coalesce(p_outcome->'details', '{}'), attempts = v_job.attempts, finished_at = case when v_done then p_now end
-    where g.id = v_job.id;
+  with o as materialized (select * from unnest(p_outcomes)),
+  gone as (
+    delete from jobs j using o where o.effect = 'delete' and j.id = o.job_id
+    returning o.*, j.seq, j.firm_id, j.kind, j.run_id, j.attempts + o.counted::integer as attempts, j.executions + 1 as number),
+  kept as (
+    update jobs j set
+      attempts = j.attempts + o.counted::integer, limited = o.limited, executions = j.executions + 1, lost_attempts = 0,
+      started_at = coalesce(j.started_at, p_now - o.duration_ms * interval '1 ms'),
+      run_at = case o.effect when 'later' then p_now + o.delay_ms * interval '1 ms' else j.run_at end,
+      waiting_for = case o.effect when 'later' then o.waiting_for end,
+      state = case o.effect when 'fail' then 'failed' else j.state end,
+      code = case o.effect when 'fail' then o.code end,
+      error_message = case o.effect when 'fail' then o.message end,
+      failed_at = case o.effect when 'fail' then p_now end
+    from o where o.effect <> 'delete' and j.id = o.job_id
+    returning o.*, j.seq, j.firm_id, j.kind, j.run_id, j.attempts, j.executions as number),
+  ended as materialized (select * from gone union all select * from kept),
+  logged as (
+    update integration_sync_logs g set status = e.log_status, code = e.code, error_message = e.message,
+      external_id = coalesce(e.external_id, g.external_id), details = g.details || coalesce(e.details, '{}'), attempts = e.attempts,
+      finished_at = case when e.effect <> 'later' then p_now end
+    from ended e where e.kind in ('sync_matter', 'sync_document', 'pull_matters') and g.id = e.job_id),
+  acted as (
+    update activity g set status = e.log_status, code = e.code, error_message = e.message, details = g.details || coalesce(e.details, '{}'),
+      attempts = e.attempts, finished_at = case when e.effect <> 'later' then p_now end
+    from ended e where e.kind not in ('sync_matter', 'sync_document', 'pull_matters') and g.id = e.job_id),
+  tried as (
+    insert into attempts (job_id, number, firm_id, started_at, duration_ms, outcome, code, calls)
+    select e.job_id, e.number, e.firm_id, p_now - e.duration_ms * interval '1 ms', e.duration_ms, e.outcome, e.code, coalesce(e.calls, '[]')
+    from ended e
+    on conflict (job_id, number) do nothing)
+  select array_agg((e.lane, e.fence, e.effect, coalesce(e.go_on, false), e.seq, e.run_id, e.follow_ups, e.requeue_code)::ended_job)
+    into v_ended from ended e;
+  if coalesce(cardinality(v_ended), 0) < cardinality(p_outcomes) then
+    -- A lane whose job has vanished is freed all the same.
+    select v_ended || array_agg((o.lane, o.fence, 'later', false, null, null, null, null)::ended_job)
+      into v_ended from unnest(p_outcomes) o where not exists (select 1 from unnest(v_ended) e where e.lane = o.lane);
   end if;
-  insert into attempts (job_id, number, firm_id, started_at, duration_ms, outcome, code, calls)
-  values (v_job.id, v_job.executions, v_job.firm_id, p_now - (p_outcome->'attempt'->>'duration_ms')::integer * interval '1 ms',
-    (p_outcome->'attempt'->>'duration_ms')::integer, p_outcome->'attempt'->>'outcome', p_outcome->>'code',
-    coalesce(p_outcome->'attempt'->'calls', '[]'))
-  on conflict (job_id, number) do nothing;
+  return v_ended;
 end $$;
 
--- Appends what a finished job asks for behind itself, in its own lane, and returns the lane's new tail.
-create function queue_follow_up(p_lane lanes, p_outcome jsonb, p_run uuid) returns bigint language plpgsql volatile as $$
+-- Appends what a finished job asks for behind itself, in its own lane, whose lock the caller holds.
+create function queue_follow_up(p_ended ended_job) returns void language plpgsql volatile as $$
 declare
-  v_tail bigint := p_lane.tail;
-  v_job jsonb;
+  v_tail bigint;
+  v_jobs new_job[];
 begin
-  if p_outcome->>'requeue_code' is not null then
-    v_tail := queue_requeue_failed(p_lane.key, p_outcome->>'requeue_code', v_tail, p_run);
+  select l.tail into v_tail from lanes l where l.key = p_ended.lane;
+  if p_ended.requeue_code is not null then
+    v_tail := queue_requeue_failed(p_ended.lane, p_ended.requeue_code, v_tail, p_ended.run_id);
   end if;
-  for v_job in select j from jsonb_array_elements(coalesce(p_outcome->'follow_ups', '[]')) with ordinality u(j, o) order by o loop
-    if queue_place(v_job, v_tail + 1, p_lane.running_job, false) then
-      v_tail := v_tail + 1;
-    end if;
-  end loop;
-  return v_tail;
+  select array_agg((n.id, n.firm_id, n.connection_id, n.lane, n.kind, n.priority, n.matter_id, n.upload_id, coalesce(n.explicit, false), n.run_id,
+      n.dedupe_key, coalesce(n.event_ids, '{}'), v_tail + n.o, false)::new_job)
+    into v_jobs
+    from (select r.*, row_number() over () as o from jsonb_populate_recordset(null::new_job, p_ended.follow_ups) r) n;
+  if v_jobs is not null then
+    perform queue_place(v_jobs);
+  end if;
+  update lanes l set tail = v_tail + coalesce(cardinality(v_jobs), 0) where l.key = p_ended.lane;
 end $$;
 
--- Applies one outcome to its job and lane; the caller holds the lane's lock. True when the lane is ready at once.
-create function queue_apply(p_lane lanes, p_outcome jsonb) returns boolean language plpgsql volatile as $$
+-- What a lane is after its job: free, or held for its next job. fence is the one under which the job ran.
+create type freed_lane as (lane text, fence bigint, connection_id uuid, ready boolean, running_job uuid, running_fence bigint);
+
+-- Frees lanes, or goes on with their next jobs.
+create function queue_free_lanes(p_ended ended_job[], p_heads lane_head[], p_now timestamptz) returns freed_lane[] language plpgsql volatile
+set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
+declare
+  v_freed freed_lane[];
+begin
+  with next as (
+    select e.lane, e.fence, case when e.effect <> 'later' then e.seq end as gone, h.job_id, h.run_at, h.priority, e.go_on and coalesce(h.run_at <= p_now, false) as goes_on
+    from unnest(p_ended) e join unnest(p_heads) h on h.lane = e.lane),
+  freed as (
+    update lanes l set changed_at = clock_timestamp(), transferring = false, gone_through = coalesce(n.gone, l.gone_through),
+      worker = case when n.goes_on then l.worker end,
+      running_job = case when n.goes_on then n.job_id end,
+      fence = case when n.goes_on then nextval('fence_seq') else l.fence end,
+      ready_at = case when n.job_id is not null and not n.goes_on then greatest(n.run_at, p_now) end,
+      priority = case when n.job_id is not null and not n.goes_on then queue_lane_priority(l.key, n.priority) else l.priority end
+    from next n where l.key = n.lane
+    returning l.key, n.fence, l.connection_id, coalesce(l.ready_at <= p_now, false), l.running_job, l.fence)
+  select array_agg(f::freed_lane) into v_freed from freed f;
+  return v_freed;
+end $$;
+
+-- Locks the lanes whose key and fence hold, in key order, skipping those that somebody else has just locked.
+create function queue_lock_held(p_worker uuid, p_outcomes jsonb) returns job_outcome[] language plpgsql volatile
+set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
+declare
+  v_held job_outcome[];
+begin
+  select array_agg(x.o) into v_held from (
+    select o::job_outcome as o from jsonb_populate_recordset(null::job_outcome, p_outcomes) o join lanes l on l.key = o.lane and l.fence = o.fence
+    where l.worker = p_worker and l.running_job = o.job_id
+    order by l.key for update of l skip locked) x;
+  return v_held;
+end $$;
+
+-- Returns a row for each outcome written: its lane and fence, whether the lane is ready now, and the next job where the worker went on.
+create function queue_finish(p_worker uuid, p_outcomes jsonb) returns table (
+  lane text, fence bigint, connection_id uuid, ready boolean, next_fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid,
+  explicit boolean, run_id uuid, event_ids text[], priority smallint, attempts integer, limited integer, age_ms bigint, cancelled boolean)
+language plpgsql volatile as $$
+#variable_conflict use_column
 declare
   v_now timestamptz := app_now();
-  v_job jobs%rowtype;
-  v_gone bigint := p_lane.gone_through;
-  v_tail bigint := p_lane.tail;
-  v_ready timestamptz;
+  v_held job_outcome[];
+  v_ended ended_job[];
+  v_freed freed_lane[];
+  v_lanes text[];
+  v_gone bigint[];
+  v_one ended_job;
 begin
-  update jobs j set
-    attempts = j.attempts + (p_outcome->>'counted')::boolean::integer,
-    limited = (p_outcome->>'limited')::integer
-  where j.id = p_lane.running_job returning * into v_job;
-  if v_job.id is not null then
-    perform queue_write_history(p_outcome, v_now);
-    if p_outcome->>'effect' = 'later' then
-      update jobs j set run_at = v_now + (p_outcome->>'delay_ms')::bigint * interval '1 ms', waiting_for = p_outcome->>'waiting_for',
-        lost_attempts = 0 where j.id = v_job.id;
-    else
-      v_gone := v_job.seq;
-      v_tail := queue_follow_up(p_lane, p_outcome, v_job.run_id);
-    end if;
-    if p_outcome->>'effect' = 'delete' then
-      delete from jobs j where j.id = v_job.id;
-    elsif p_outcome->>'effect' = 'fail' then
-      update jobs j set state = 'failed', code = p_outcome->>'code', error_message = p_outcome->>'message', failed_at = v_now, waiting_for = null
-      where j.id = v_job.id;
-    end if;
+  v_held := queue_lock_held(p_worker, p_outcomes);
+  if v_held is null then
+    return;
   end if;
-  select greatest(j.run_at, v_now) into v_ready from jobs j
-  where j.lane = p_lane.key and j.state = 'queued' and j.seq > v_gone order by j.seq limit 1;
-  update lanes l set worker = null, running_job = null, gone_through = v_gone, tail = v_tail, ready_at = v_ready, changed_at = clock_timestamp()
-  where l.key = p_lane.key;
-  return v_ready <= v_now;
-end $$;
-
-create function queue_finish(p_worker uuid, p_outcomes jsonb) returns table (lane text, fence bigint, ready boolean) language plpgsql volatile as $$
-declare
-  v_keys text[];
-  v_lane lanes%rowtype;
-  v_outcome jsonb;
-begin
-  select array_agg(x.key) into v_keys from (
-    select l.key from lanes l join jsonb_array_elements(p_outcomes) o on l.key = o->>'lane' and l.fence = (o->>'fence')::bigint
-    where l.worker = p_worker and l.running_job = (o->>'job_id')::uuid
-    order by l.key for update of l skip locked) x;
-  for v_lane in select l.* from lanes l where l.key = any(v_keys) order by l.key loop
-    select o into v_outcome from jsonb_array_elements(p_outcomes) o where o->>'lane' = v_lane.key and (o->>'fence')::bigint = v_lane.fence limit 1;
-    lane := v_lane.key;
-    fence := v_lane.fence;
-    ready := queue_apply(v_lane, v_outcome);
-    return next;
+  v_ended := queue_write_outcomes(v_held, v_now);
+  foreach v_one in array v_ended loop
+    if v_one.effect <> 'later' and (v_one.follow_ups is not null or v_one.requeue_code is not null) then
+      perform queue_follow_up(v_one);
+    end if;
   end loop;
-  perform queue_touch_connections(v_keys, p_outcomes);
+  select array_agg(e.lane), array_agg(case when e.effect <> 'later' then e.seq end) into v_lanes, v_gone from unnest(v_ended) e;
+  v_freed := queue_free_lanes(v_ended, queue_heads(v_lanes, v_gone), v_now);
+  return query
+    select f.lane, f.fence, f.connection_id, f.ready, f.running_fence, j.id, j.firm_id, j.kind, j.matter_id, j.upload_id, j.explicit, j.run_id,
+      j.event_ids, j.priority, j.attempts, j.limited, coalesce((extract(epoch from v_now - j.started_at) * 1000)::bigint, 0), j.cancelled_at is not null
+    from unnest(v_freed) f left join lateral (select x.* from jobs x where x.id = f.running_job limit 1) j on true;
+  perform queue_touch_connections(v_held);
 end $$;
 
 -- Connection rows are updated once a batch, after the lanes, in id order.
-create function queue_touch_connections(p_keys text[], p_outcomes jsonb) returns void language plpgsql volatile as $$
+create function queue_touch_connections(p_outcomes job_outcome[]) returns void language plpgsql volatile
+set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
 declare
   v_connection record;
 begin
   for v_connection in
-    select l.connection_id as id, bool_or(o->>'log_status' = 'success') as synced,
-      (array_agg(o->>'log_status' order by o->>'log_status' = 'failed' desc))[1] as worst
-    from lanes l join jsonb_array_elements(p_outcomes) o on l.key = o->>'lane'
-    where l.key = any(p_keys) and o->>'log_status' in ('success', 'failed') and coalesce((o->>'probe')::boolean, false) = false
+    select l.connection_id as id, bool_or(o.log_status = 'success') as synced, bool_or(o.log_status = 'failed') as failed
+    from unnest(p_outcomes) o join lanes l on l.key = o.lane
+    where o.log_status in ('success', 'failed') and not coalesce(o.probe, false)
     group by l.connection_id order by l.connection_id
   loop
     update firm_integrations c set
       last_sync_at = case when v_connection.synced then app_now() else c.last_sync_at end,
-      last_outcome = v_connection.worst, last_outcome_at = app_now()
+      last_outcome = case when v_connection.failed then 'failed' else 'success' end, last_outcome_at = app_now()
     where c.id = v_connection.id;
   end loop;
 end $$;

@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgPoolOptions, PgRow};
 use sqlx::{Executor, PgPool, Row};
 use uuid::Uuid;
 
@@ -22,12 +22,15 @@ const LANES: usize = 300;
 const ROUNDS: usize = 120;
 const LEASE_MS: i32 = 60_000;
 
-/// A database with one firm and one connection, reached as a worker.
+/// Lanes are spread over so many connections of a platform whose cap is 4.
+const CONNECTIONS: usize = 75;
+const CAP: i64 = 4;
+
+/// A database with one firm's connections, reached as a worker.
 struct Bench {
     pool: PgPool,
     admin: PgPool,
     firm: Uuid,
-    connection: Uuid,
     _database: Database,
 }
 
@@ -46,33 +49,44 @@ async fn bench() -> Bench {
         .await
         .unwrap();
     let admin = PgPool::connect(database.admin_url()).await.unwrap();
-    let (firm, connection) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let firm = Uuid::from_u128(1);
     sqlx::query("insert into firms (id, name) values ($1, 'firm')")
         .bind(firm)
         .execute(&admin)
         .await
         .unwrap();
-    sqlx::query(
-        "insert into firm_integrations (id, firm_id, platform, region, account_id, account_label, connected_at)
-         values ($1, $2, 'clio', 'us', '1', 'account', now())",
-    )
-    .bind(connection)
-    .bind(firm)
-    .execute(&admin)
-    .await
-    .unwrap();
+    for number in 0..CONNECTIONS {
+        // One connection of a platform stands at a time: the others are history and stand here for other firms'.
+        sqlx::query(
+            "insert into firm_integrations (id, firm_id, platform, region, account_id, account_label, is_active, connected_at, disconnected_at)
+             values ($1, $2, 'mycase', 'us', $3, 'account', false, now(), now())",
+        )
+        .bind(connection(number))
+        .bind(firm)
+        .bind(number.to_string())
+        .execute(&admin)
+        .await
+        .unwrap();
+    }
     Bench {
         pool,
         admin,
         firm,
-        connection,
         _database: database,
     }
 }
 
+fn connection(number: usize) -> Uuid {
+    Uuid::from_u128(0xC000 + number as u128)
+}
+
 impl Bench {
     fn job(&self, lane: &str, id: Uuid) -> Value {
-        json!({ "id": id, "firm_id": self.firm, "connection_id": self.connection, "lane": lane, "kind": "probe",
+        self.job_of(0, lane, id)
+    }
+
+    fn job_of(&self, number: usize, lane: &str, id: Uuid) -> Value {
+        json!({ "id": id, "firm_id": self.firm, "connection_id": connection(number), "lane": lane, "kind": "probe",
             "priority": 1, "run_id": id, "event_ids": [] })
     }
 
@@ -93,24 +107,22 @@ impl Bench {
             .unwrap();
     }
 
+    /// Visits every connection, as a worker does that remembers nothing.
     async fn lease(&self, worker: Uuid, limit: i32) -> Vec<Leased> {
-        let rows = sqlx::query("select lane, fence, id from queue_lease($1, $2, $2, $3)")
-            .bind(worker)
-            .bind(limit)
-            .bind(Uuid::nil())
-            .fetch_all(&self.pool)
-            .await
-            .unwrap();
-        rows.iter()
-            .map(|row| Leased {
-                lane: row.get(0),
-                fence: row.get(1),
-                id: row.get(2),
-            })
-            .collect()
+        let connections: Vec<Uuid> = (0..CONNECTIONS).map(connection).collect();
+        let rows = sqlx::query(
+            "select lane, fence, id from queue_lease($1, $2, $2, $3, array_fill(null::timestamptz, array[75]),
+               array_fill(0::bigint, array[75]), array_fill(false, array[75])) where id is not null",
+        )
+        .bind(worker)
+        .bind(limit)
+        .bind(connections)
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        rows.iter().map(leased).collect()
     }
 
-    /// Finishes as `queue::finish` does, and returns the lanes that were written.
     async fn finish(
         &self,
         worker: Uuid,
@@ -118,26 +130,44 @@ impl Bench {
         effect: &str,
         delay_ms: u64,
     ) -> Vec<String> {
+        let finished = self.finish_or_go_on(worker, leased, effect, delay_ms, false);
+        finished.await.into_iter().map(|(lane, _)| lane).collect()
+    }
+
+    /// Finishes as `queue::finish` does, and returns the lanes that were written, with the next job where the worker went on.
+    async fn finish_or_go_on(
+        &self,
+        worker: Uuid,
+        done: &[Leased],
+        effect: &str,
+        delay_ms: u64,
+        go_on: bool,
+    ) -> Vec<(String, Option<Leased>)> {
         let status = if effect == "delete" {
             "success"
         } else {
             "pending"
         };
-        let outcomes: Vec<Value> = leased
+        let outcomes: Vec<Value> = done
             .iter()
             .map(|job| {
                 json!({ "lane": job.lane, "fence": job.fence, "job_id": job.id, "effect": effect, "delay_ms": delay_ms,
                     "waiting_for": "retry", "counted": false, "limited": 0, "log_status": status,
-                    "attempt": { "duration_ms": 1, "outcome": "done", "calls": [] }, "probe": true })
+                    "duration_ms": 1, "outcome": "done", "probe": true, "go_on": go_on })
             })
             .collect();
-        let rows = sqlx::query("select lane from queue_finish($1, $2)")
+        let rows = sqlx::query("select lane, next_fence as fence, id from queue_finish($1, $2)")
             .bind(worker)
             .bind(json!(outcomes))
             .fetch_all(&self.pool)
             .await
             .unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
+        rows.iter()
+            .map(|row| {
+                let next = row.get::<Option<Uuid>, _>("id").map(|_| leased(row));
+                (row.get("lane"), next)
+            })
+            .collect()
     }
 
     async fn count(&self, statement: &'static str) -> i64 {
@@ -156,6 +186,14 @@ impl Bench {
     }
 }
 
+fn leased(row: &PgRow) -> Leased {
+    Leased {
+        lane: row.get("lane"),
+        fence: row.get("fence"),
+        id: row.get("id"),
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Leased {
     lane: String,
@@ -171,6 +209,8 @@ struct Seen {
     stale_tried: AtomicU64,
     stale_written: AtomicU64,
     gone_handed_out: AtomicU64,
+    went_on: AtomicU64,
+    above_cap: AtomicU64,
 }
 
 fn seed() -> u64 {
@@ -235,6 +275,15 @@ async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_l
         0,
         "a stale outcome was accepted"
     );
+    assert!(
+        seen.went_on.load(Ordering::SeqCst) > 20,
+        "nobody went on with a lane"
+    );
+    assert_eq!(
+        seen.above_cap.load(Ordering::SeqCst),
+        0,
+        "a connection's cap was passed"
+    );
 }
 
 async fn enqueuer(bench: Arc<Bench>, seen: Arc<Seen>, number: u64) {
@@ -245,7 +294,10 @@ async fn enqueuer(bench: Arc<Bench>, seen: Arc<Seen>, number: u64) {
         lanes.shuffle(&mut random);
         let jobs: Vec<Value> = lanes
             .iter()
-            .map(|lane| bench.job(&format!("lane{lane}"), Uuid::from_u128(random.random())))
+            .map(|lane| {
+                let id = Uuid::from_u128(random.random());
+                bench.job_of(lane % CONNECTIONS, &format!("lane{lane}"), id)
+            })
             .collect();
         bench.enqueue(&jobs).await;
         seen.sent.fetch_add(jobs.len() as u64, Ordering::SeqCst);
@@ -266,15 +318,20 @@ async fn worker(bench: Arc<Bench>, seen: Arc<Seen>, ended: Arc<AtomicBool>, numb
             tokio::task::yield_now().await;
             continue;
         }
-        let seqs = read_seqs(&bench, &leased).await;
-        if seqs.len() != leased.len() {
-            seen.gone_handed_out.fetch_add(1, Ordering::SeqCst);
-        }
+        check_cap(&bench, &seen).await;
         if random.random_bool(0.05) {
             stall_past_a_takeover(&bench, &seen, me, &leased).await;
             continue;
         }
-        finish_all(&bench, &seen, me, leased, &seqs).await;
+        finish_all(&bench, &seen, me, leased, random.random()).await;
+    }
+}
+
+async fn check_cap(bench: &Bench, seen: &Seen) {
+    let most = "select coalesce(max(held), 0) from (select count(*) as held from lanes where worker is not null group by connection_id) h";
+    if bench.count(most).await > CAP - 1 {
+        // One of the four is kept for people, and nobody waits here.
+        seen.above_cap.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -312,25 +369,33 @@ async fn stall_past_a_takeover(bench: &Bench, seen: &Seen, me: Uuid, leased: &[L
         .fetch_add(written.len() as u64, Ordering::SeqCst);
 }
 
-async fn finish_all(
-    bench: &Bench,
-    seen: &Seen,
-    me: Uuid,
-    mut left: Vec<Leased>,
-    seqs: &BTreeMap<Uuid, i64>,
-) {
+/// Finishes all, going on with the lanes' next jobs or not.
+async fn finish_all(bench: &Bench, seen: &Seen, me: Uuid, mut left: Vec<Leased>, go_on: bool) {
     while !left.is_empty() {
-        let written = bench.finish(me, &left, "delete", 0).await;
+        let seqs = read_seqs(bench, &left).await;
+        if seqs.len() != left.len() {
+            seen.gone_handed_out.fetch_add(1, Ordering::SeqCst);
+        }
+        let mut written: HashMap<_, _> = bench
+            .finish_or_go_on(me, &left, "delete", 0, go_on)
+            .await
+            .into_iter()
+            .collect();
         let mut ran = seen.ran.lock().unwrap();
-        left.retain(|job| {
-            let done = written.contains(&job.lane);
-            if done {
-                ran.entry(job.lane.clone())
-                    .or_default()
-                    .insert(job.fence, seqs[&job.id]);
-            }
-            !done
-        });
+        left = left
+            .into_iter()
+            .filter_map(|job| match written.remove(&job.lane) {
+                // Its lane was locked by somebody: once more.
+                None => Some(job),
+                Some(next) => {
+                    let seqs_of_lane = ran.entry(job.lane).or_default();
+                    seqs_of_lane.insert(job.fence, seqs[&job.id]);
+                    seen.went_on
+                        .fetch_add(u64::from(next.is_some()), Ordering::SeqCst);
+                    next
+                }
+            })
+            .collect();
     }
 }
 
@@ -410,14 +475,14 @@ async fn a_worker_whose_lease_has_lapsed_gets_no_lanes_and_its_own_are_taken_ove
         .unwrap();
 
     assert!(bench.lease(dead, 10).await.is_empty());
-    let freed: i32 = sqlx::query_scalar("select queue_take_over($1, 100)")
+    let freed: Vec<Uuid> = sqlx::query_scalar("select queue_take_over($1, 100)")
         .bind(other)
-        .fetch_one(&bench.pool)
+        .fetch_all(&bench.pool)
         .await
         .unwrap();
     let again = bench.lease(other, 10).await;
 
-    assert_eq!((freed, again.len()), (1, 1));
+    assert_eq!((freed.len(), again.len()), (1, 1));
     assert!(again[0].fence > leased[0].fence);
     assert!(
         bench.finish(dead, &leased, "delete", 0).await.is_empty(),

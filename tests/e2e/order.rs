@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::support::{SOON, start_with};
 
+const FIRMS: usize = 20;
 const MATTERS: usize = 200;
 const DOCUMENTS: usize = 9;
 const SEED: u64 = 4_711;
@@ -22,12 +23,15 @@ async fn two_workers_run_two_hundred_matters_of_ten_jobs_each_one_at_a_time_and_
     })
     .await;
     let mut random = StdRng::seed_from_u64(SEED);
-    let firm = app.firm().await.unwrap();
-    app.connect(firm).await.unwrap();
-    let client = app
-        .client(firm, &Person::new("Ann", "Lee", Some("ann@example.com")))
-        .await
-        .unwrap();
+    let mut clients = Vec::new();
+    for number in 0..FIRMS {
+        let firm = app.firm().await.unwrap();
+        let login = json!({ "login": { "account_id": 8000 + number, "account_name": "Firm" } });
+        app.change(&login).await.unwrap();
+        app.connect(firm).await.unwrap();
+        let person = Person::new("Ann", "Lee", Some("ann@example.com"));
+        clients.push((firm, app.client(firm, &person).await.unwrap()));
+    }
     for _ in 0..60 {
         let delay = json!({ "delay_ms": random.random_range(5..120) });
         let path =
@@ -38,6 +42,7 @@ async fn two_workers_run_two_hundred_matters_of_ten_jobs_each_one_at_a_time_and_
     }
     let mut rounds: Vec<Vec<Upload>> = vec![Vec::new(); DOCUMENTS];
     for number in 0..MATTERS {
+        let (firm, client) = clients[number % FIRMS];
         let matter = app
             .matter(firm, client, &format!("Matter {number}"), None)
             .await
@@ -87,7 +92,7 @@ async fn two_workers_run_two_hundred_matters_of_ten_jobs_each_one_at_a_time_and_
     );
     assert_eq!(
         app.clio_counts().await.unwrap(),
-        (1, MATTERS, MATTERS * DOCUMENTS)
+        (FIRMS, MATTERS, MATTERS * DOCUMENTS)
     );
     app.finish().await;
 }

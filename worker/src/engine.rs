@@ -18,8 +18,8 @@ use shared::providers::clio::Clio;
 use shared::queue::{self, GateSettings, LaneBackend, Lease};
 use shared::storage::Storage;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::executor::Executor;
 use crate::finisher::Finisher;
@@ -36,6 +36,8 @@ pub(crate) enum Ended {
     Drained,
     /// Another worker has taken over: everything here is void.
     LeaseLost,
+    /// A task that lives as long as the engine has broken off.
+    Broken,
 }
 
 /// What every job of this engine can reach.
@@ -116,7 +118,7 @@ impl Engine {
         let stop = self.drain.child_token();
         let aborts = self.renewer.aborts();
         let (leased, source) = mpsc::channel::<LeasedJob>(usize::from(self.concurrency));
-        let finisher = Finisher::start(database.clone(), self.worker, self.slots.clone());
+        let finisher = Finisher::start(&database, self.worker, &self.slots, &self.drain);
         let executor = Executor::new(
             self.shared.clone(),
             finisher.handle(),
@@ -126,7 +128,7 @@ impl Engine {
         );
         let mut verdict = self.renewer.verdict();
         let renewing = tokio::spawn(self.renewer.run(self.health.clone()));
-        let tasks = TaskTracker::new();
+        let mut tasks = JoinSet::new();
         let leaser = Leaser::new(database.clone(), self.worker, self.slots.clone(), leased);
         tasks.spawn(leaser.run(stop.clone()));
         let relay = RelayLoop::new(database.clone(), self.direct_url, self.slots.clone());
@@ -138,7 +140,6 @@ impl Engine {
             self.shared.gates.lease.length,
         );
         tasks.spawn(maintenance.run(stop.clone()));
-        tasks.close();
 
         let apalis = WorkerBuilder::new("casehug")
             .backend(LaneBackend::new(source))
@@ -147,20 +148,21 @@ impl Engine {
         let mut handling = tokio::spawn(apalis.run());
 
         let ended = tokio::select! {
+            biased;
             () = self.drain.cancelled() => Ended::Drained,
             _ = verdict.wait_for(|v| *v == Verdict::Gone) => Ended::LeaseLost,
+            _ = tasks.join_next() => Ended::Broken,
         };
         stop.cancel();
-        let grace = if ended == Ended::Drained {
-            self.grace
-        } else {
-            Duration::ZERO
+        let grace = match ended {
+            Ended::Drained | Ended::Broken => self.grace,
+            Ended::LeaseLost => Duration::ZERO,
         };
         if tokio::time::timeout(grace, &mut handling).await.is_err() {
             aborts.abort();
             let _ = handling.await;
         }
-        tasks.wait().await;
+        while tasks.join_next().await.is_some() {}
         finisher.close().await;
         renewing.abort();
         let _ = renewing.await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shared::clock::Moment;
 use shared::domain::job::LeasedJob;
 use shared::domain::outcome::{Failure, Instruction, SkipReason, Waiting};
-use shared::queue;
+use shared::queue::{self, HeldLane, Outcome};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Shared;
@@ -42,25 +42,32 @@ impl Executor {
         }
     }
 
-    /// Returns when the outcome is committed.
+    /// A turn at a lane: its job, and those that follow in it while nobody else is kept waiting. Returns when all is committed.
     pub(crate) async fn run(&self, job: LeasedJob) {
-        if self.drain.is_cancelled() {
-            self.give_back(job).await;
-        } else {
-            self.execute(job).await;
+        let lane = HeldLane::from(&job);
+        let (mut next, mut jobs) = (Some(job), 0);
+        while let Some(job) = next {
+            if self.drain.is_cancelled() {
+                self.give_back(&job).await;
+                break;
+            }
+            jobs += 1;
+            next = self.execute(job, jobs).await;
         }
-        self.slots.give_back();
+        self.slots.give_back(&lane);
     }
 
     /// Not started: back at once, and no attempt is counted.
-    async fn give_back(&self, job: LeasedJob) {
-        let given = queue::give_back(&self.shared.database, self.shared.gates.worker, &[job]).await;
+    async fn give_back(&self, job: &LeasedJob) {
+        let held = [HeldLane::from(job)];
+        let given = queue::give_back(&self.shared.database, self.shared.gates.worker, &held).await;
         if let Err(error) = given {
             tracing::warn!(error = %error, "a lease could not be given back and ends by itself");
         }
     }
 
-    async fn execute(&self, job: LeasedJob) {
+    /// Runs one job; returns the lane's next one where the worker goes on with it.
+    async fn execute(&self, job: LeasedJob, jobs: u32) -> Option<LeasedJob> {
         let started = Moment::now();
         let execution = Execution::new(
             self.shared.clone(),
@@ -77,14 +84,18 @@ impl Executor {
         if let Err(error) = judge::prepare(&self.shared.database, &job, &instruction).await {
             tracing::warn!(error = %error, job.id = %job.id, "a pause could not be written");
         }
-        let outcome = judge::outcome(&job, instruction, ran, shared::clock::random_fraction());
+        let judged = judge::outcome(&job, instruction, ran, shared::clock::random_fraction());
+        let outcome = Outcome {
+            go_on: !self.drain.is_cancelled() && self.slots.may_go_on(job.connection_id, jobs),
+            ..judged
+        };
         tracing::info!(
             job.id = %job.id, job.kind = job.kind.as_str(), job.attempt = job.attempts + 1, connection.id = %job.connection_id,
             outcome = outcome.attempt.outcome, code = outcome.code, duration_ms = outcome.attempt.duration_ms, "job ran"
         );
         metrics::counter!("casehug_jobs_finished_total", "kind" => job.kind.as_str(), "outcome" => outcome.attempt.outcome)
             .increment(1);
-        self.finisher.finish(outcome).await;
+        self.finisher.finish(outcome).await
     }
 }
 

@@ -9,14 +9,17 @@ use std::time::Duration;
 
 use shared::clock::Moment;
 use shared::db::{Database, DbError, is_refusal};
-use shared::domain::WorkerId;
-use shared::queue::{self, Outcome};
-use tokio::sync::{mpsc, oneshot};
+use shared::domain::{WorkerId, job::LeasedJob};
+use shared::queue::{self, Announce, Finished, Outcome};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::slots::Slots;
 
 const BATCH: usize = 200;
+/// While one batch is being committed the next one is gathered and written.
+const WRITERS: usize = 2;
 /// After so many tries it is asked whether the lane is still ours: until then it may just be locked.
 const LOOK_EVERY: u32 = 4;
 const LOCKED_REST: Duration = Duration::from_millis(15);
@@ -24,7 +27,7 @@ const OUTAGE_REST: Duration = Duration::from_millis(250);
 
 struct Pending {
     outcome: Outcome,
-    committed: oneshot::Sender<()>,
+    committed: oneshot::Sender<Option<LeasedJob>>,
     tries: u32,
 }
 
@@ -35,8 +38,8 @@ pub(crate) struct FinisherHandle {
 }
 
 impl FinisherHandle {
-    /// Returns when the outcome is committed, or dropped for a stale fence.
-    pub(crate) async fn finish(&self, outcome: Outcome) {
+    /// Returns when the outcome is committed, or dropped for a stale fence: the lane's next job where the worker went on with it.
+    pub(crate) async fn finish(&self, outcome: Outcome) -> Option<LeasedJob> {
         let (committed, done) = oneshot::channel();
         if self
             .pending
@@ -48,27 +51,41 @@ impl FinisherHandle {
             .await
             .is_ok()
         {
-            let _ = done.await;
+            done.await.unwrap_or(None)
+        } else {
+            None
         }
     }
 }
 
 pub(crate) struct Finisher {
     handle: FinisherHandle,
-    task: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Finisher {
-    pub(crate) fn start(database: Database, worker: WorkerId, slots: Arc<Slots>) -> Self {
+    pub(crate) fn start(
+        database: &Database,
+        worker: WorkerId,
+        slots: &Arc<Slots>,
+        drain: &CancellationToken,
+    ) -> Self {
         let (pending, gathered) = mpsc::channel(4096);
-        let writer = Writer {
-            database,
-            worker,
-            slots,
-        };
+        let gathered = Arc::new(Mutex::new(gathered));
+        let tasks = (0..WRITERS)
+            .map(|_| {
+                let writer = Writer {
+                    database: database.clone(),
+                    worker,
+                    slots: slots.clone(),
+                    drain: drain.clone(),
+                };
+                tokio::spawn(writer.run(gathered.clone()))
+            })
+            .collect();
         Self {
             handle: FinisherHandle { pending },
-            task: tokio::spawn(writer.run(gathered)),
+            tasks,
         }
     }
 
@@ -79,7 +96,9 @@ impl Finisher {
     /// Ends when every handle is gone and everything is committed.
     pub(crate) async fn close(self) {
         drop(self.handle);
-        let _ = self.task.await;
+        for task in self.tasks {
+            let _ = task.await;
+        }
     }
 }
 
@@ -87,23 +106,26 @@ struct Writer {
     database: Database,
     worker: WorkerId,
     slots: Arc<Slots>,
+    drain: CancellationToken,
 }
 
 impl Writer {
     /// Ends when every handle is gone and nothing is pending.
-    async fn run(self, mut gathered: mpsc::Receiver<Pending>) {
+    async fn run(self, gathered: Arc<Mutex<mpsc::Receiver<Pending>>>) {
         let mut pending = Vec::with_capacity(BATCH);
         loop {
             if pending.is_empty() {
-                if gathered.recv_many(&mut pending, BATCH).await == 0 {
+                if gathered.lock().await.recv_many(&mut pending, BATCH).await == 0 {
                     return;
                 }
             } else {
                 // Some lanes were locked: they go with the next batch and hold up nobody.
                 tokio::time::sleep(LOCKED_REST).await;
-                while pending.len() < BATCH {
-                    let Ok(more) = gathered.try_recv() else { break };
-                    pending.push(more);
+                if let Ok(mut gathered) = gathered.try_lock() {
+                    while pending.len() < BATCH {
+                        let Ok(more) = gathered.try_recv() else { break };
+                        pending.push(more);
+                    }
                 }
             }
             pending = self.commit_all(pending).await;
@@ -115,7 +137,7 @@ impl Writer {
         let (mut rest, mut locked) = (vec![batch], Vec::new());
         while let Some(mut batch) = rest.pop() {
             match self.commit(&batch).await {
-                Ok(finished) => locked.extend(self.sort_out(batch, &finished).await),
+                Ok(finished) => locked.extend(self.sort_out(batch, finished).await),
                 Err(error) if is_refusal(&error) && batch.len() > 1 => {
                     rest.push(batch.split_off(batch.len() / 2));
                     rest.push(batch);
@@ -130,6 +152,7 @@ impl Writer {
                 }
                 Err(error) => {
                     tracing::warn!(error = %error, "finishing failed, trying again");
+                    self.slots.doubt();
                     tokio::time::sleep(OUTAGE_REST).await;
                     locked.extend(batch);
                 }
@@ -138,32 +161,53 @@ impl Writer {
         locked
     }
 
-    async fn commit(&self, batch: &[Pending]) -> Result<queue::Finished, DbError> {
+    async fn commit(&self, batch: &[Pending]) -> Result<Finished, DbError> {
         let started = Moment::now();
         let outcomes: Vec<&Outcome> = batch.iter().map(|pending| &pending.outcome).collect();
-        let finished = queue::finish(&self.database, self.worker, &outcomes).await?;
+        let finished =
+            queue::finish(&self.database, self.worker, &outcomes, self.announce()).await?;
         metrics::histogram!("casehug_finish_batch_size").record(batch.len() as f64);
         metrics::histogram!("casehug_finish_seconds").record(started.elapsed().as_secs_f64());
-        if finished.ready {
-            self.slots.ring();
-        }
+        self.slots.with_rota(|rota| {
+            for written in finished.values() {
+                rota.job_ended(written.connection, written.ready);
+            }
+        });
         Ok(finished)
     }
 
+    /// Others hear of what this worker cannot take itself.
+    fn announce(&self) -> Announce {
+        if self.drain.is_cancelled() {
+            Announce::Everything
+        } else if self.slots.is_exhausted() {
+            Announce::Ready
+        } else {
+            Announce::Nothing
+        }
+    }
+
     /// Tells those that were written; keeps those whose lane was locked; drops those whose lane is somebody else's.
-    async fn sort_out(&self, batch: Vec<Pending>, finished: &queue::Finished) -> Vec<Pending> {
+    async fn sort_out(&self, batch: Vec<Pending>, mut finished: Finished) -> Vec<Pending> {
         let mut locked = Vec::new();
         for mut pending in batch {
-            let key = (pending.outcome.lane.clone(), pending.outcome.fence);
-            if finished.written.contains(&key) {
-                let _ = pending.committed.send(());
+            let outcome = &pending.outcome;
+            if let Some(written) = finished.remove(&(outcome.lane.clone(), outcome.fence)) {
+                if outcome.effect == "later" && !written.ready {
+                    let due = Moment::now() + Duration::from_millis(outcome.delay_ms);
+                    self.slots
+                        .with_rota(|rota| rota.becomes_due(written.connection, due));
+                }
+                let _ = pending.committed.send(written.next);
                 continue;
             }
             pending.tries += 1;
             if pending.tries.is_multiple_of(LOOK_EVERY) && !self.is_held(&pending.outcome).await {
                 metrics::counter!("casehug_leases_lost_total").increment(1);
                 tracing::warn!(job.id = %pending.outcome.job_id, "an outcome came under a stale fence and was dropped");
-                let _ = pending.committed.send(());
+                // Or it had been written by a commit whose answer was lost, and the lane was gone on with.
+                self.slots.doubt();
+                let _ = pending.committed.send(None);
             } else {
                 locked.push(pending);
             }
@@ -193,7 +237,7 @@ fn replace_refused(pending: Pending, error: &DbError) -> Option<Pending> {
         code: Some("internal".into()),
         message: Some("the outcome could not be stored".into()),
         external_id: None,
-        details: serde_json::json!({}),
+        details: serde_json::Map::new(),
         follow_ups: Vec::new(),
         requeue_code: None,
         ..outcome

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use shared::db::{Database, DbError, connections};
 use shared::domain::job::{JobKind, LeasedJob};
 use shared::domain::outcome::{CallRecord, Failure, Instruction, Waiting};
@@ -64,7 +64,7 @@ pub(crate) fn outcome(
             effect: "delete",
             log_status: "success",
             external_id: report.external_id,
-            details: Value::Object(report.details),
+            details: report.details,
             follow_ups: report.follow_ups,
             requeue_code: report.requeue_code,
             attempt: Attempt {
@@ -161,7 +161,7 @@ fn failed(blank: Outcome, failure: Failure) -> Outcome {
         log_status: "failed",
         code: Some(failure.code.into()),
         message: Some(failure.message),
-        details: Value::Object(details),
+        details,
         attempt: Attempt {
             outcome: "fail",
             ..blank.attempt
@@ -184,7 +184,7 @@ fn blank(job: &LeasedJob, ran: Ran) -> Outcome {
         code: None,
         message: None,
         external_id: None,
-        details: json!({}),
+        details: Map::new(),
         attempt: Attempt {
             duration_ms: u64::try_from(ran.duration.as_millis()).unwrap_or(u64::MAX),
             outcome: "",
@@ -193,6 +193,7 @@ fn blank(job: &LeasedJob, ran: Ran) -> Outcome {
         follow_ups: Vec::new(),
         requeue_code: None,
         probe: job.kind == JobKind::Probe,
+        go_on: false,
     }
 }
 

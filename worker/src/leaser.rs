@@ -1,24 +1,31 @@
-//! The leaser: one task that takes ready lanes for as many slots as are free and hands their jobs on.
+//! The leaser: one task that visits connections, takes their lanes for as many slots as are free, and hands the jobs on.
 //!
-//! It is never dropped and never ends on a database error. It looks when the bell rings (a NOTIFY, a job that ended), when the
-//! next lane becomes due, and every second anyway: the poll is the truth.
+//! It is never dropped and never ends on a database error. It looks when the bell rings (a notification, a job that ended), when
+//! a connection becomes due, and every second at a part of all connections anyway: that look is the truth.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::clock;
+use shared::clock::{self, Moment};
 use shared::db::{Database, DbError};
 use shared::domain::{ConnectionId, WorkerId, job::LeasedJob};
-use shared::queue;
+use shared::queue::{self, Leased, Visit};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::slots::Slots;
 
-/// At most so many lanes in one statement.
-const BATCH: i32 = 256;
+/// At most so many connections in one visit.
+const VISITS: i32 = 64;
+/// So many connections are looked at in a second.
+const SLICE: i32 = 2_000;
 const POLL: Duration = Duration::from_secs(1);
+/// Looking costs at most this part of the time: with an old transaction in its way a look may take long.
+const LOOK_SHARE: u32 = 20;
+/// Lanes that a lost answer left behind are looked for anyway, now and then.
+const RECONCILE: Duration = Duration::from_secs(60);
 /// After a database error.
 const REST: Duration = Duration::from_millis(250);
 
@@ -27,15 +34,9 @@ pub(crate) struct Leaser {
     worker: WorkerId,
     slots: Arc<Slots>,
     leased: mpsc::Sender<LeasedJob>,
-    served_last: ConnectionId,
-}
-
-/// What a round found.
-enum Round {
-    /// Something: look again at once.
-    Took,
-    /// Nothing more until then, or until the bell.
-    Rest(Duration),
+    looked_through: ConnectionId,
+    next_look: Moment,
+    next_reconcile: Moment,
 }
 
 impl Leaser {
@@ -50,7 +51,9 @@ impl Leaser {
             worker,
             slots,
             leased,
-            served_last: ConnectionId(Uuid::nil()),
+            looked_through: ConnectionId(Uuid::nil()),
+            next_look: Moment::now(),
+            next_reconcile: Moment::now() + RECONCILE,
         }
     }
 
@@ -58,13 +61,16 @@ impl Leaser {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let rest = match self.run_once().await {
-                Ok(Round::Took) => continue,
-                Ok(Round::Rest(rest)) => rest,
+                Ok(rest) => rest,
                 Err(error) => {
                     tracing::warn!(error = %error, "leasing failed, trying again");
+                    self.slots.doubt();
                     REST
                 }
             };
+            if rest.is_zero() {
+                continue;
+            }
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.slots.rung() => {}
@@ -73,24 +79,103 @@ impl Leaser {
         }
     }
 
-    async fn run_once(&mut self) -> Result<Round, DbError> {
-        let free = self.slots.free().min(BATCH);
-        if free <= 0 {
-            return Ok(Round::Rest(POLL));
-        }
-        let jobs = queue::lease(&self.database, self.worker, free, self.served_last).await?;
-        let Some(last) = jobs.last() else {
-            let due = queue::next_due(&self.database).await?.unwrap_or(POLL);
-            return Ok(Round::Rest(
-                due.min(POLL.mul_f64(0.75 + clock::random_fraction() / 2.0)),
-            ));
+    /// One round of visits. Returns how long there is nothing to do unless the bell rings.
+    async fn run_once(&mut self) -> Result<Duration, DbError> {
+        self.reconcile().await?;
+        self.look().await?;
+        let Some((room, visits)) = self.slots.take_visits(VISITS) else {
+            return Ok(self.rest());
         };
-        self.served_last = last.connection_id;
-        self.slots.take(jobs.len());
-        for job in jobs {
+        match queue::lease(&self.database, self.worker, room, &visits).await {
+            Ok(leased) => self.take(leased, &visits).await,
+            Err(error) => {
+                self.slots.with_rota(|rota| rota.not_visited(&visits));
+                return Err(error);
+            }
+        }
+        Ok(Duration::ZERO)
+    }
+
+    async fn take(&self, leased: Leased, visits: &[Visit]) {
+        let served: HashSet<_> = leased.jobs.iter().map(|job| job.connection_id).collect();
+        let now = Moment::now();
+        self.slots.hold(&leased.jobs);
+        self.slots.with_rota(|rota| {
+            // In reverse, so that those who keep their place keep their order.
+            for visited in leased.visits.iter().rev() {
+                rota.visited(visited, served.contains(&visited.connection), now);
+            }
+            if leased.visits.is_empty() {
+                // Our own lease has lapsed: nothing was looked at.
+                rota.not_visited(visits);
+            }
+        });
+        for job in leased.jobs {
             // The channel has room for every slot. It is closed only when apalis has ended: the lease then ends by itself.
             let _ = self.leased.send(job).await;
         }
-        Ok(Round::Took)
+        if leased.visits.is_empty() {
+            tokio::time::sleep(REST).await;
+        }
+    }
+
+    /// Gives back lanes that the database holds for us and that we know nothing of: the answer that named them got lost.
+    async fn reconcile(&mut self) -> Result<(), DbError> {
+        if !self.slots.take_doubt() && self.next_reconcile > Moment::now() {
+            return Ok(());
+        }
+        let unknown = match queue::list_held(&self.database, self.worker).await {
+            Ok(held) => self.slots.unknown(held),
+            Err(error) => {
+                self.slots.doubt();
+                return Err(error);
+            }
+        };
+        if !unknown.is_empty() {
+            tracing::warn!(
+                lanes = unknown.len(),
+                "gave lanes back whose lease was never answered"
+            );
+            queue::give_back(&self.database, self.worker, &unknown).await?;
+        }
+        self.next_reconcile = Moment::now() + RECONCILE;
+        Ok(())
+    }
+
+    /// Looks at the next part of all connections, at its time; at all of them when anything may have become ready.
+    async fn look(&mut self) -> Result<(), DbError> {
+        let all = self.slots.take_look_at_all();
+        if all {
+            self.looked_through = ConnectionId(Uuid::nil());
+        } else if self.next_look > Moment::now() {
+            return Ok(());
+        }
+        let started = Moment::now();
+        loop {
+            let ready =
+                queue::list_ready_connections(&self.database, self.looked_through, SLICE).await?;
+            self.slots.refresh(&ready);
+            let is_last = i32::try_from(ready.len()).is_ok_and(|count| count < SLICE);
+            self.looked_through = match ready.last() {
+                Some(last) if !is_last => last.connection,
+                _ => ConnectionId(Uuid::nil()),
+            };
+            if !all || is_last {
+                break;
+            }
+        }
+        let rest = POLL.mul_f64(0.75 + clock::random_fraction() / 2.0);
+        self.next_look = Moment::now() + rest.max(started.elapsed() * LOOK_SHARE);
+        Ok(())
+    }
+
+    /// Until the next look, or the next connection that becomes due.
+    fn rest(&self) -> Duration {
+        let next = match self.slots.next_due() {
+            // While no slot is free nothing can be taken: a job that ends rings the bell.
+            Some(due) if !self.slots.is_exhausted() => due.min(self.next_look),
+            _ => self.next_look,
+        };
+        next.remaining().max(Duration::from_millis(1))
     }
 }

@@ -16,6 +16,7 @@ mod maintenance;
 mod ops;
 mod relay;
 mod renewer;
+mod rota;
 mod slots;
 
 pub mod jobs;
@@ -60,6 +61,9 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
             Ended::Drained => break,
             Ended::LeaseLost => {
                 tracing::error!("another worker took over; starting anew under a new lease")
+            }
+            Ended::Broken => {
+                tracing::error!("a task of the worker broke off; starting anew under a new lease")
             }
         }
     }

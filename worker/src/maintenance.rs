@@ -79,11 +79,10 @@ impl Maintenance {
 
     async fn take_over(&self) -> Result<(), DbError> {
         let freed = queue::take_over(&self.database, self.worker).await?;
-        if freed > 0 {
-            tracing::warn!(lanes = freed, "took lanes over from a dead worker");
-            metrics::counter!("casehug_lanes_taken_over_total")
-                .increment(u64::from(freed.unsigned_abs()));
-            self.slots.ring();
+        if !freed.is_empty() {
+            tracing::warn!(lanes = freed.len(), "took lanes over from a dead worker");
+            metrics::counter!("casehug_lanes_taken_over_total").increment(freed.len() as u64);
+            self.slots.hear(&freed);
         }
         Ok(())
     }

@@ -36,11 +36,17 @@ impl RelayLoop {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(rest) => {}
                 heard = self.listener.hear() => {
-                    if heard != Heard::Events {
-                        self.slots.ring();
-                    }
-                    if heard == Heard::Jobs {
-                        continue;
+                    match heard {
+                        Heard::Events => {}
+                        Heard::Jobs(connections) => {
+                            self.slots.hear(&connections);
+                            continue;
+                        }
+                        Heard::AllJobs => {
+                            self.slots.hear_of_all();
+                            continue;
+                        }
+                        Heard::Anything => self.slots.hear_of_all(),
                     }
                 }
             }
@@ -57,9 +63,7 @@ impl RelayLoop {
                         .increment(relayed.events as u64);
                     metrics::counter!("casehug_events_rejected_total")
                         .increment(relayed.rejected as u64);
-                    if relayed.ready > 0 {
-                        self.slots.ring();
-                    }
+                    self.slots.hear(&relayed.ready);
                     if !relayed.more {
                         return POLL;
                     }

@@ -1,44 +1,161 @@
-//! Slots: how many more jobs this worker may hold. The leaser takes them, the executor gives them back.
+//! Slots: how many more jobs this worker may run, which lanes it holds, and whom it visits next. Every task of the worker
+//! that learns something about these tells it here; the leaser acts on it.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use shared::clock::Moment;
+use shared::domain::{ConnectionId, job::LeasedJob};
+use shared::queue::{HeldLane, ReadyConnection, Room, Visit};
 use tokio::sync::Notify;
 
-/// A count of free slots, and a bell that rings when one comes free or something may have become ready.
+use crate::rota::{Rota, Which};
+
+/// One in so many slots is kept for people who wait (design: Q6).
+const KEPT_FOR_PEOPLE: i32 = 10;
+
+#[derive(Debug)]
+struct State {
+    free: i32,
+    rota: Rota,
+    /// Lanes held: a lane that the database says is ours and that is not here was leased by an answer that got lost.
+    held: HashSet<String>,
+    /// An answer of the database was lost: such lanes may exist.
+    in_doubt: bool,
+    /// Look at every connection, and look now.
+    look_at_all: bool,
+}
+
+/// The slots of one engine, and a bell that rings when the leaser should look.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    free: AtomicI32,
+    kept: i32,
+    state: Mutex<State>,
     bell: Notify,
 }
 
 impl Slots {
     pub(crate) fn new(count: u16) -> Self {
+        let count = i32::from(count);
         Self {
-            free: AtomicI32::new(i32::from(count)),
+            kept: count / KEPT_FOR_PEOPLE,
+            state: Mutex::new(State {
+                free: count,
+                rota: Rota::default(),
+                held: HashSet::new(),
+                in_doubt: false,
+                look_at_all: true,
+            }),
             bell: Notify::new(),
         }
     }
 
-    pub(crate) fn free(&self) -> i32 {
-        self.free.load(Ordering::Acquire)
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.state().free <= self.kept
     }
 
-    pub(crate) fn take(&self, count: usize) {
-        self.free
-            .fetch_sub(i32::try_from(count).unwrap_or(i32::MAX), Ordering::AcqRel);
+    /// The next visits, and the room there is for them; nothing when there is no room or nobody to visit.
+    pub(crate) fn take_visits(&self, most: i32) -> Option<(Room, Vec<Visit>)> {
+        let mut state = self.state();
+        let room = Room {
+            all: state.free,
+            others: (state.free - self.kept).max(0),
+        };
+        let which = if room.others > 0 {
+            Which::All
+        } else {
+            Which::Fresh
+        };
+        let most = usize::try_from(room.all.min(most)).unwrap_or(0);
+        let visits = state.rota.take_visits(most, which, Moment::now());
+        (!visits.is_empty()).then_some((room, visits))
     }
 
-    pub(crate) fn give_back(&self) {
-        self.free.fetch_add(1, Ordering::AcqRel);
+    /// Jobs were leased: their slots are taken.
+    pub(crate) fn hold(&self, jobs: &[LeasedJob]) {
+        let mut state = self.state();
+        state.free -= i32::try_from(jobs.len()).unwrap_or(i32::MAX);
+        state.held.extend(jobs.iter().map(|job| job.lane.clone()));
+    }
+
+    /// A turn at a lane has ended.
+    pub(crate) fn give_back(&self, lane: &HeldLane) {
+        let mut state = self.state();
+        state.free += 1;
+        state.held.remove(&lane.lane);
+        state.rota.job_ended(lane.connection, false);
+        drop(state);
         self.bell.notify_one();
     }
 
-    /// Something may have become ready: the leaser should look. A ring while it looks is kept.
-    pub(crate) fn ring(&self) {
+    /// Lanes of these connections became ready.
+    pub(crate) fn hear(&self, connections: &[ConnectionId]) {
+        if connections.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        for connection in connections {
+            state.rota.hear(*connection);
+        }
+        drop(state);
         self.bell.notify_one();
+    }
+
+    /// Anything may have become ready anywhere, also where it was paused.
+    pub(crate) fn hear_of_all(&self) {
+        let mut state = self.state();
+        state.rota.forget_pauses();
+        state.look_at_all = true;
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    /// An answer of the database was lost.
+    pub(crate) fn doubt(&self) {
+        self.state().in_doubt = true;
+        self.bell.notify_one();
+    }
+
+    /// True once after an answer was lost.
+    pub(crate) fn take_doubt(&self) -> bool {
+        std::mem::take(&mut self.state().in_doubt)
+    }
+
+    /// True once after it was said that anything may have become ready.
+    pub(crate) fn take_look_at_all(&self) -> bool {
+        std::mem::take(&mut self.state().look_at_all)
+    }
+
+    /// Those of the lanes that nobody here knows of.
+    pub(crate) fn unknown(&self, held: Vec<HeldLane>) -> Vec<HeldLane> {
+        let state = self.state();
+        held.into_iter()
+            .filter(|lane| !state.held.contains(&lane.lane))
+            .collect()
+    }
+
+    pub(crate) fn refresh(&self, ready: &[ReadyConnection]) {
+        self.state().rota.refresh(ready, Moment::now());
+    }
+
+    pub(crate) fn may_go_on(&self, connection: ConnectionId, jobs: u32) -> bool {
+        self.state().rota.may_go_on(connection, jobs)
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Moment> {
+        self.state().rota.next_due()
+    }
+
+    /// For whoever knows the rota's verbs: the leaser and the finisher.
+    pub(crate) fn with_rota<T>(&self, act: impl FnOnce(&mut Rota) -> T) -> T {
+        act(&mut self.state().rota)
     }
 
     pub(crate) async fn rung(&self) {
         self.bell.notified().await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -185,7 +185,9 @@ async fn store(
     connections::unpark(&mut db, id)
         .await
         .map_err(ApiError::from)?;
-    queue::notify_ready(&mut db).await.map_err(ApiError::from)?;
+    queue::notify_everything(&mut db)
+        .await
+        .map_err(ApiError::from)?;
     db.commit().await.map_err(ApiError::from)?;
     tracing::info!(connection.id = %id, platform = %platform, "connected");
     Ok(())

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use crate::clock;
 use crate::db::{Database, connections, links, matters};
 use crate::domain::{
-    FirmId, MatterId, RunId, UploadId,
+    ConnectionId, FirmId, MatterId, RunId, UploadId,
     connection::Connection,
     event::{EventKind, SyncAction, SyncWish},
     job::{NewJob, Priority, RunContext},
@@ -24,12 +24,12 @@ const BATCH: i64 = 200;
 const RELAY_LOCK: i64 = 0x6361_7365_0001;
 
 /// What one pass did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Relayed {
     pub events: usize,
     pub rejected: usize,
-    /// Lanes that became ready: the leaser wants to know.
-    pub ready: i32,
+    /// Connections of lanes that became ready: the leaser wants to know.
+    pub ready: Vec<ConnectionId>,
     /// The batch was full: there may be more.
     pub more: bool,
 }

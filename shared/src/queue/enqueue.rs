@@ -1,31 +1,58 @@
-//! Appending jobs to their lanes.
+//! Appending jobs to their lanes, and telling the workers.
 
 use sqlx::PgConnection;
 
-use crate::domain::job::NewJob;
+use crate::domain::{ConnectionId, job::NewJob};
 
-/// The channel on which workers hear that a lane became ready.
+/// The channel on which workers hear of lanes that became ready: connection ids, space-separated, or [`EVERYTHING`].
 pub const JOBS_CHANNEL: &str = "casehug_jobs";
+/// The payload that tells workers to look at every connection, also at paused ones.
+pub const EVERYTHING: &str = "*";
+/// So many ids fit into one notification (8,000 bytes); more say "everything".
+const MOST_NAMED: usize = 200;
 
-/// Appends jobs in order and tells the workers when a lane became ready. Belongs into the transaction that made them necessary.
-/// Returns how many lanes became ready.
-pub async fn enqueue(db: &mut PgConnection, jobs: &[NewJob]) -> Result<i32, sqlx::Error> {
+/// Appends jobs in order and tells the workers which connections have a lane that became ready. Belongs into the transaction
+/// that made the jobs necessary. Returns those connections.
+pub async fn enqueue(
+    db: &mut PgConnection,
+    jobs: &[NewJob],
+) -> Result<Vec<ConnectionId>, sqlx::Error> {
     if jobs.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let jobs = serde_json::to_value(jobs).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let ready = sqlx::query_scalar!(r#"select queue_enqueue($1) as "ready!""#, jobs)
+    let ready: Vec<_> = sqlx::query_scalar!(r#"select queue_enqueue($1) as "ready!""#, jobs)
         .fetch_one(&mut *db)
-        .await?;
-    if ready > 0 {
-        notify_ready(db).await?;
-    }
+        .await?
+        .into_iter()
+        .map(ConnectionId)
+        .collect();
+    notify_ready(db, &ready).await?;
     Ok(ready)
 }
 
-/// Tells the workers, at commit, that there is something to lease.
-pub async fn notify_ready(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("select pg_notify($1, '')", JOBS_CHANNEL)
+/// Tells the workers, at commit, which connections have something to lease.
+pub async fn notify_ready(
+    db: &mut PgConnection,
+    connections: &[ConnectionId],
+) -> Result<(), sqlx::Error> {
+    if connections.is_empty() {
+        return Ok(());
+    }
+    if connections.len() > MOST_NAMED {
+        return notify_everything(db).await;
+    }
+    let ids: Vec<_> = connections.iter().map(ToString::to_string).collect();
+    notify(db, &ids.join(" ")).await
+}
+
+/// Tells the workers, at commit, to look at everything: a pause was lifted, or too much happened to be named.
+pub async fn notify_everything(db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    notify(db, EVERYTHING).await
+}
+
+async fn notify(db: &mut PgConnection, payload: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("select pg_notify($1, $2)", JOBS_CHANNEL, payload)
         .execute(db)
         .await?;
     Ok(())

@@ -1,14 +1,20 @@
 //! Finishing: outcomes of many jobs in one commit, each only where its fence still holds.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::lease::JobColumns;
+use super::notify_ready;
 use crate::db::Database;
-use crate::domain::{ExternalId, JobId, WorkerId, job::NewJob, outcome::CallRecord};
+use crate::domain::{
+    ConnectionId, ExternalId, JobId, WorkerId,
+    job::{LeasedJob, NewJob},
+    outcome::CallRecord,
+};
 
-/// What the database is told about one execution. The shape is that of `queue_finish` in the schema.
+/// What the database is told about one execution. The shape is that of `job_outcome` in the schema.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
     pub lane: String,
@@ -16,22 +22,33 @@ pub struct Outcome {
     pub job_id: JobId,
     /// `delete`, `fail` or `later`.
     pub effect: &'static str,
+    #[serde(skip_serializing_if = "is_zero")]
     pub delay_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<&'static str>,
     /// The attempt counts towards the limit.
     pub counted: bool,
     /// Answers of 429 in a row by now.
     pub limited: i32,
     pub log_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
-    pub details: Value,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub details: Map<String, Value>,
+    #[serde(flatten)]
     pub attempt: Attempt,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub follow_ups: Vec<NewJob>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub requeue_code: Option<&'static str>,
     /// A probe says nothing about its connection.
     pub probe: bool,
+    /// If the lane's next job is due, this worker takes it at once: nobody else waits for the slot.
+    pub go_on: bool,
 }
 
 /// One execution for the history.
@@ -39,42 +56,108 @@ pub struct Outcome {
 pub struct Attempt {
     pub duration_ms: u64,
     pub outcome: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallRecord>,
 }
 
-/// What a commit did.
-#[derive(Debug, Default)]
-pub struct Finished {
-    /// Lane and fence of the outcomes that were written.
-    pub written: HashSet<(String, i64)>,
-    /// Some lane has its next job ready.
-    pub ready: bool,
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
-/// Commits outcomes. What is not among the written was locked by somebody, or has another fence.
+/// An outcome that was written.
+#[derive(Debug)]
+pub struct Written {
+    pub connection: ConnectionId,
+    /// The lane's next job is due and the lane is free.
+    pub ready: bool,
+    /// The lane's next job, where the worker went on with it.
+    pub next: Option<LeasedJob>,
+}
+
+/// What a commit did, by the lane and fence of what was finished. What is missing was locked by somebody, or has another fence.
+pub type Finished = HashMap<(String, i64), Written>;
+
+/// Who hears of the lanes that are ready now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announce {
+    /// Nobody: this worker has room for them itself.
+    Nothing,
+    /// All workers, of the lanes that are ready.
+    Ready,
+    /// All workers, of every connection that was worked for: this worker will not look after them again.
+    Everything,
+}
+
+/// Commits outcomes.
 ///
 /// # Errors
-/// The database refused: none of them is written.
+/// The database refused: none of them is written. Or it did not answer: then they may be, and lanes may be held that nobody knows of.
 pub async fn finish(
     database: &Database,
     worker: WorkerId,
     outcomes: &[&Outcome],
+    announce: Announce,
 ) -> Result<Finished, sqlx::Error> {
     let outcomes =
         serde_json::to_value(outcomes).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let mut db = database.worker().await?;
     let rows = sqlx::query!(
-        r#"select lane as "lane!", fence as "fence!", ready from queue_finish($1, $2)"#,
+        r#"select lane as "lane!", fence as "fence!", connection_id as "connection_id!", ready as "ready!", next_fence, id, firm_id, kind,
+             matter_id, upload_id, explicit, run_id, event_ids, priority, attempts, limited, age_ms, cancelled
+           from queue_finish($1, $2)"#,
         worker.0,
         outcomes
     )
     .fetch_all(&mut *db)
     .await?;
+    let finished: Finished = rows
+        .into_iter()
+        .map(|row| {
+            let next = JobColumns {
+                lane: Some(row.lane.clone()),
+                fence: row.next_fence,
+                id: row.id,
+                firm_id: row.firm_id,
+                connection_id: Some(row.connection_id),
+                kind: row.kind,
+                matter_id: row.matter_id,
+                upload_id: row.upload_id,
+                explicit: row.explicit,
+                run_id: row.run_id,
+                event_ids: row.event_ids,
+                priority: row.priority,
+                attempts: row.attempts,
+                limited: row.limited,
+                age_ms: row.age_ms,
+                cancelled: row.cancelled,
+            };
+            let written = Written {
+                connection: ConnectionId(row.connection_id),
+                ready: row.ready,
+                next: next.job(),
+            };
+            ((row.lane, row.fence), written)
+        })
+        .collect();
+    notify_ready(&mut db, &announced(&finished, announce)).await?;
     db.commit().await?;
-    Ok(Finished {
-        ready: rows.iter().any(|row| row.ready == Some(true)),
-        written: rows.into_iter().map(|row| (row.lane, row.fence)).collect(),
-    })
+    Ok(finished)
+}
+
+fn announced(finished: &Finished, announce: Announce) -> Vec<ConnectionId> {
+    let mut connections: Vec<_> = finished
+        .values()
+        .filter(|written| match announce {
+            Announce::Nothing => false,
+            Announce::Ready => written.ready,
+            Announce::Everything => true,
+        })
+        .map(|written| written.connection)
+        .collect();
+    connections.sort_unstable_by_key(|connection| connection.0);
+    connections.dedup();
+    connections
 }
 
 /// Whether a lane is still held by this worker under this fence. What is not, was finished or taken over.

@@ -1,6 +1,8 @@
-//! Leasing the heads of ready lanes.
+//! Leasing: a worker visits connections of its own choosing and takes the heads of their ready lanes.
 
 use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 
 use crate::db::{Database, corrupt};
 use crate::domain::{
@@ -8,65 +10,245 @@ use crate::domain::{
     job::{JobKind, LeasedJob},
 };
 
-/// At most so many lanes of one connection in one lease, so that no connection takes a whole round.
-const EACH: i32 = 16;
+/// A connection to be visited, with what the worker remembers of its last visit (both may be unknown).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Visit {
+    pub connection: ConnectionId,
+    /// No lane of the connection is ready since before this time.
+    pub ready_floor: Option<DateTime<Utc>>,
+    /// No lane of the connection is held since before this turn.
+    pub turn_floor: i64,
+    /// It is the turn of the connection's background work.
+    pub background_first: bool,
+}
 
-/// Leases up to `limit` lanes, beginning behind the connection that was served last.
+/// What became of a visit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Another worker was just visiting.
+    Busy,
+    /// Nothing may run before this wait is over.
+    Paused(Duration),
+    /// The connection's cap is reached: more may be due.
+    Full,
+    /// More is due than the worker had room for.
+    More,
+    /// Nothing more is due; the next lane becomes due after this wait.
+    Clear(Option<Duration>),
+}
+
+/// A visit's report.
+#[derive(Debug, Clone, Copy)]
+pub struct Visited {
+    pub connection: ConnectionId,
+    pub found: Found,
+    pub ready_floor: Option<DateTime<Utc>>,
+    pub turn_floor: i64,
+}
+
+/// What a lease brought.
+#[derive(Debug, Default)]
+pub struct Leased {
+    pub jobs: Vec<LeasedJob>,
+    pub visits: Vec<Visited>,
+}
+
+/// How many lanes may be taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    pub all: i32,
+    /// Of these, lanes that no person waits for.
+    pub others: i32,
+}
+
+/// Visits connections and leases lanes of theirs.
 ///
 /// # Errors
-/// The database refused: nothing was leased, or the leases are nobody's and end with the worker's own.
+/// The database refused, or did not answer: lanes may then be held that nobody knows of, see [`super::list_held`].
 pub async fn lease(
     database: &Database,
     worker: WorkerId,
-    limit: i32,
-    after: ConnectionId,
-) -> Result<Vec<LeasedJob>, sqlx::Error> {
+    room: Room,
+    visits: &[Visit],
+) -> Result<Leased, sqlx::Error> {
+    let connections: Vec<_> = visits.iter().map(|v| v.connection.0).collect();
+    let ready_floors: Vec<_> = visits.iter().map(|v| v.ready_floor).collect();
+    let turn_floors: Vec<_> = visits.iter().map(|v| v.turn_floor).collect();
+    let background: Vec<_> = visits.iter().map(|v| v.background_first).collect();
     let mut db = database.worker().await?;
-    let rows = sqlx::query!(
-        r#"select lane as "lane!", fence as "fence!", id as "id!", firm_id as "firm_id!", connection_id as "connection_id!", kind as "kind!",
-             matter_id, upload_id, explicit as "explicit!", run_id as "run_id!", event_ids as "event_ids!", priority as "priority!",
-             attempts as "attempts!", limited as "limited!", age_ms as "age_ms!", cancelled as "cancelled!"
-           from queue_lease($1, $2, $3, $4)"#,
+    let rows = sqlx::query_as!(
+        LeaseRow,
+        r#"select connection_id as "connection_id!", found as "found!", wait_ms, ready_floor, turn_floor, lane, fence, id, firm_id, kind,
+             matter_id, upload_id, explicit, run_id, event_ids, priority, attempts, limited, age_ms, cancelled
+           from queue_lease($1, $2, $3, $4, $5, $6, $7)"#,
         worker.0,
-        limit,
-        EACH,
-        after.0,
+        room.all,
+        room.others,
+        &connections,
+        &ready_floors as &[Option<DateTime<Utc>>],
+        &turn_floors,
+        &background,
     )
     .fetch_all(&mut *db)
     .await?;
     db.commit().await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(LeasedJob {
-                id: JobId(row.id),
-                lane: row.lane,
-                fence: row.fence,
-                firm_id: FirmId(row.firm_id),
-                connection_id: ConnectionId(row.connection_id),
-                kind: JobKind::parse(&row.kind).ok_or_else(|| corrupt("jobs.kind"))?,
-                matter_id: row.matter_id.map(MatterId),
-                upload_id: row.upload_id.map(UploadId),
-                explicit: row.explicit,
-                run_id: RunId(row.run_id),
-                event_ids: row.event_ids,
-                priority: row.priority,
-                attempts: row.attempts,
-                limited: row.limited,
-                age: Duration::from_millis(u64::try_from(row.age_ms).unwrap_or(0)),
-                cancelled: row.cancelled,
-            })
-        })
-        .collect()
+    let mut leased = Leased::default();
+    for row in rows {
+        if row.id.is_some() {
+            leased.jobs.push(row.job()?);
+        } else {
+            leased.visits.push(row.visited()?);
+        }
+    }
+    Ok(leased)
 }
 
-/// When the next lane becomes due or the next pause ends, at most an hour ahead; nothing when nothing does.
+struct LeaseRow {
+    connection_id: uuid::Uuid,
+    found: String,
+    wait_ms: Option<i64>,
+    ready_floor: Option<DateTime<Utc>>,
+    turn_floor: Option<i64>,
+    lane: Option<String>,
+    fence: Option<i64>,
+    id: Option<uuid::Uuid>,
+    firm_id: Option<uuid::Uuid>,
+    kind: Option<String>,
+    matter_id: Option<uuid::Uuid>,
+    upload_id: Option<uuid::Uuid>,
+    explicit: Option<bool>,
+    run_id: Option<uuid::Uuid>,
+    event_ids: Option<Vec<String>>,
+    priority: Option<i16>,
+    attempts: Option<i32>,
+    limited: Option<i32>,
+    age_ms: Option<i64>,
+    cancelled: Option<bool>,
+}
+
+impl LeaseRow {
+    fn visited(self) -> Result<Visited, sqlx::Error> {
+        let wait = self.wait_ms.map(duration);
+        Ok(Visited {
+            connection: ConnectionId(self.connection_id),
+            found: match self.found.as_str() {
+                "busy" => Found::Busy,
+                "paused" => Found::Paused(wait.unwrap_or_default()),
+                "full" => Found::Full,
+                "more" => Found::More,
+                "clear" => Found::Clear(wait),
+                _ => return Err(corrupt("queue_lease.found")),
+            },
+            ready_floor: self.ready_floor,
+            turn_floor: self.turn_floor.unwrap_or(0),
+        })
+    }
+
+    fn job(self) -> Result<LeasedJob, sqlx::Error> {
+        let columns = JobColumns {
+            lane: self.lane,
+            fence: self.fence,
+            id: self.id,
+            firm_id: self.firm_id,
+            connection_id: Some(self.connection_id),
+            kind: self.kind,
+            matter_id: self.matter_id,
+            upload_id: self.upload_id,
+            explicit: self.explicit,
+            run_id: self.run_id,
+            event_ids: self.event_ids,
+            priority: self.priority,
+            attempts: self.attempts,
+            limited: self.limited,
+            age_ms: self.age_ms,
+            cancelled: self.cancelled,
+        };
+        columns.job().ok_or_else(|| corrupt("queue_lease.job"))
+    }
+}
+
+/// The columns of a job that was taken, by lease or by going on.
+pub(super) struct JobColumns {
+    pub(super) lane: Option<String>,
+    pub(super) fence: Option<i64>,
+    pub(super) id: Option<uuid::Uuid>,
+    pub(super) firm_id: Option<uuid::Uuid>,
+    pub(super) connection_id: Option<uuid::Uuid>,
+    pub(super) kind: Option<String>,
+    pub(super) matter_id: Option<uuid::Uuid>,
+    pub(super) upload_id: Option<uuid::Uuid>,
+    pub(super) explicit: Option<bool>,
+    pub(super) run_id: Option<uuid::Uuid>,
+    pub(super) event_ids: Option<Vec<String>>,
+    pub(super) priority: Option<i16>,
+    pub(super) attempts: Option<i32>,
+    pub(super) limited: Option<i32>,
+    pub(super) age_ms: Option<i64>,
+    pub(super) cancelled: Option<bool>,
+}
+
+impl JobColumns {
+    /// Nothing when a column is missing that every job has.
+    pub(super) fn job(self) -> Option<LeasedJob> {
+        Some(LeasedJob {
+            id: JobId(self.id?),
+            lane: self.lane?,
+            fence: self.fence?,
+            firm_id: FirmId(self.firm_id?),
+            connection_id: ConnectionId(self.connection_id?),
+            kind: JobKind::parse(&self.kind?)?,
+            matter_id: self.matter_id.map(MatterId),
+            upload_id: self.upload_id.map(UploadId),
+            explicit: self.explicit?,
+            run_id: RunId(self.run_id?),
+            event_ids: self.event_ids?,
+            priority: self.priority?,
+            attempts: self.attempts?,
+            limited: self.limited?,
+            age: duration(self.age_ms?),
+            cancelled: self.cancelled?,
+        })
+    }
+}
+
+fn duration(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// A connection that has ready lanes, and when its first one is due.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadyConnection {
+    pub connection: ConnectionId,
+    pub first_ready_at: DateTime<Utc>,
+    /// Zero when it is due already.
+    pub due_in: Duration,
+}
+
+/// Connections with ready lanes, at most `limit` of them, behind `after` in id order.
 ///
 /// # Errors
 /// The database refused.
-pub async fn next_due(database: &Database) -> Result<Option<Duration>, sqlx::Error> {
+pub async fn list_ready_connections(
+    database: &Database,
+    after: ConnectionId,
+    limit: i32,
+) -> Result<Vec<ReadyConnection>, sqlx::Error> {
     let mut db = database.worker().await?;
-    let ms = sqlx::query_scalar!("select queue_next_due_ms()")
-        .fetch_one(&mut *db)
-        .await?;
-    Ok(ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))))
+    let rows = sqlx::query!(
+        r#"select connection_id as "connection_id!", first_ready_at as "first_ready_at!",
+             (extract(epoch from first_ready_at - app_now()) * 1000)::bigint as "due_ms!"
+           from queue_ready_connections($1, $2)"#,
+        after.0,
+        limit
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ReadyConnection {
+            connection: ConnectionId(row.connection_id),
+            first_ready_at: row.first_ready_at,
+            due_in: duration(row.due_ms),
+        })
+        .collect())
 }

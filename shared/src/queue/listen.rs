@@ -6,17 +6,21 @@ use std::time::Duration;
 
 use sqlx::postgres::PgListener;
 
+use crate::domain::ConnectionId;
 use crate::inbox::INBOX_CHANNEL;
-use crate::queue::JOBS_CHANNEL;
+use crate::queue::{EVERYTHING, JOBS_CHANNEL};
 
 /// Between two tries to connect.
 const RECONNECT: Duration = Duration::from_millis(500);
 
 /// What there is to look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     Events,
-    Jobs,
+    /// Lanes of these connections became ready.
+    Jobs(Vec<ConnectionId>),
+    /// Look at every connection.
+    AllJobs,
     /// The connection was away meanwhile: look at everything.
     Anything,
 }
@@ -53,7 +57,7 @@ impl Listener {
             };
             match connection.try_recv().await {
                 Ok(Some(note)) if note.channel() == INBOX_CHANNEL => return Heard::Events,
-                Ok(Some(_)) => return Heard::Jobs,
+                Ok(Some(note)) => return jobs(note.payload()),
                 Ok(None) | Err(_) => self.connection = None,
             }
         }
@@ -66,4 +70,16 @@ impl Listener {
         self.connection = Some(connection);
         Ok(())
     }
+}
+
+/// What is not understood means everything: a newer version may say more.
+fn jobs(payload: &str) -> Heard {
+    if payload == EVERYTHING {
+        return Heard::AllJobs;
+    }
+    payload
+        .split_ascii_whitespace()
+        .map(|id| id.parse().map(ConnectionId))
+        .collect::<Result<_, _>>()
+        .map_or(Heard::AllJobs, Heard::Jobs)
 }

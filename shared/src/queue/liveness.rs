@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::notify_ready;
 use crate::db::Database;
-use crate::domain::{WorkerId, job::LeasedJob};
+use crate::domain::{ConnectionId, WorkerId, job::LeasedJob};
 
 /// Announces a worker; its first lease begins.
 ///
@@ -41,17 +42,58 @@ pub async fn beat(database: &Database, worker: WorkerId) -> Result<bool, sqlx::E
     Ok(alive)
 }
 
-/// Frees lanes of dead workers; returns how many.
+/// Frees lanes of dead workers, and tells all workers of them. Returns the connection of each.
 ///
 /// # Errors
 /// The database refused.
-pub async fn take_over(database: &Database, worker: WorkerId) -> Result<i32, sqlx::Error> {
+pub async fn take_over(
+    database: &Database,
+    worker: WorkerId,
+) -> Result<Vec<ConnectionId>, sqlx::Error> {
     let mut db = database.worker().await?;
-    let freed = sqlx::query_scalar!(r#"select queue_take_over($1, 1000) as "freed!""#, worker.0)
-        .fetch_one(&mut *db)
-        .await?;
+    let freed: Vec<_> =
+        sqlx::query_scalar!(r#"select queue_take_over($1, 1000) as "freed!""#, worker.0)
+            .fetch_all(&mut *db)
+            .await?
+            .into_iter()
+            .map(ConnectionId)
+            .collect();
+    notify_ready(&mut db, &freed).await?;
     db.commit().await?;
     Ok(freed)
+}
+
+/// A lane that a worker holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLane {
+    pub lane: String,
+    pub fence: i64,
+    pub connection: ConnectionId,
+}
+
+/// All lanes that a worker holds in the database: what it does not know of among them, a lost answer left behind.
+///
+/// # Errors
+/// The database refused.
+pub async fn list_held(
+    database: &Database,
+    worker: WorkerId,
+) -> Result<Vec<HeldLane>, sqlx::Error> {
+    let mut db = database.worker().await?;
+    let rows = sqlx::query!(
+        "select key, fence, connection_id from lanes where worker = $1",
+        worker.0
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| HeldLane {
+            lane: row.key,
+            fence: row.fence,
+            connection: ConnectionId(row.connection_id),
+        })
+        .collect())
 }
 
 /// Gives back leases that were not started; no attempt is counted.
@@ -61,13 +103,14 @@ pub async fn take_over(database: &Database, worker: WorkerId) -> Result<i32, sql
 pub async fn give_back(
     database: &Database,
     worker: WorkerId,
-    jobs: &[LeasedJob],
+    held: &[HeldLane],
 ) -> Result<(), sqlx::Error> {
-    if jobs.is_empty() {
+    if held.is_empty() {
         return Ok(());
     }
-    let lanes: Vec<_> = jobs.iter().map(|job| job.lane.clone()).collect();
-    let fences: Vec<_> = jobs.iter().map(|job| job.fence).collect();
+    let lanes: Vec<_> = held.iter().map(|held| held.lane.clone()).collect();
+    let fences: Vec<_> = held.iter().map(|held| held.fence).collect();
+    let connections: Vec<_> = held.iter().map(|held| held.connection).collect();
     let mut db = database.worker().await?;
     sqlx::query_scalar!(
         "select queue_give_back($1, $2, $3)",
@@ -77,8 +120,44 @@ pub async fn give_back(
     )
     .fetch_one(&mut *db)
     .await?;
-    super::notify_ready(&mut db).await?;
+    notify_ready(&mut db, &connections).await?;
     db.commit().await
+}
+
+impl From<&LeasedJob> for HeldLane {
+    fn from(job: &LeasedJob) -> Self {
+        Self {
+            lane: job.lane.clone(),
+            fence: job.fence,
+            connection: job.connection_id,
+        }
+    }
+}
+
+/// Marks that a job begins to send a file to a signed address, and tells the workers that its connection has room for another job.
+/// False when another transfer of the connection is running: this one counts under the cap as before.
+///
+/// # Errors
+/// The database refused: nothing is marked.
+pub async fn begin_transfer(
+    database: &Database,
+    worker: WorkerId,
+    job: &LeasedJob,
+) -> Result<bool, sqlx::Error> {
+    let mut db = database.worker().await?;
+    let marked = sqlx::query_scalar!(
+        r#"select queue_begin_transfer($1, $2, $3) as "marked!""#,
+        worker.0,
+        job.lane,
+        job.fence
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    if marked {
+        notify_ready(&mut db, &[job.connection_id]).await?;
+    }
+    db.commit().await?;
+    Ok(marked)
 }
 
 /// Removes a worker that holds nothing any more.

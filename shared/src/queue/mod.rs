@@ -12,9 +12,14 @@ mod liveness;
 mod permit;
 
 pub use backend::{LaneBackend, QueueError};
-pub use enqueue::{JOBS_CHANNEL, enqueue, notify_ready};
-pub use finish::{Attempt, Finished, Outcome, finish, is_held};
-pub use lease::{lease, next_due};
+pub use enqueue::{EVERYTHING, JOBS_CHANNEL, enqueue, notify_everything, notify_ready};
+pub use finish::{Announce, Attempt, Finished, Outcome, Written, finish, is_held};
+pub use lease::{
+    Found, Leased, ReadyConnection, Room, Visit, Visited, lease, list_ready_connections,
+};
 pub use listen::{Heard, Listener};
-pub use liveness::{beat, delete_idle_lanes, deregister, give_back, register, take_over};
+pub use liveness::{
+    HeldLane, beat, begin_transfer, delete_idle_lanes, deregister, give_back, list_held, register,
+    take_over,
+};
 pub use permit::{Ask, Gate, GateSettings, Lease, Permit, StopReason};

@@ -12,6 +12,7 @@ use shared::crypto::hex;
 use shared::domain::job::upload_limit;
 use shared::domain::outcome::{Failure, Instruction};
 use shared::providers::{CallError, DocumentSlot, Provider, ProviderError, Target, TransferError};
+use shared::queue;
 
 use super::{File, unreadable};
 use crate::jobs::execution::Context;
@@ -22,6 +23,7 @@ const ADDRESS_HOLDS: Duration = Duration::from_mins(8);
 impl<P: Provider> Context<'_, P> {
     /// Sends every part in order and checks that the file is the one that was approved.
     pub(super) async fn transfer(&self, slot: DocumentSlot, file: &File) -> Result<(), CallError> {
+        self.begin_transfer().await?;
         let mut addresses = Addresses {
             targets: slot.targets,
             fetched: Moment::now(),
@@ -53,6 +55,13 @@ impl<P: Provider> Context<'_, P> {
             "upload the document again in CaseHug, approve it and retry",
         ))
         .into())
+    }
+
+    /// From here on the job counts apart under its connection's cap: the connection's next job may run beside it.
+    async fn begin_transfer(&self) -> Result<(), CallError> {
+        let gates = &self.execution.shared.gates;
+        queue::begin_transfer(&gates.database, gates.worker, &self.execution.job).await?;
+        Ok(())
     }
 
     async fn send_part(

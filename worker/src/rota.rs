@@ -1,0 +1,408 @@
+//! The rota: which connections this worker visits next. What it knows is only memory; the database decides at each visit.
+//!
+//! States of a connection, moved by what is heard and found:
+//! - *fresh*: something became ready there just now; visited before all others, once. A connection that seldom has work is
+//!   therefore served at once, however many busy ones there are (the idea is that of fair queueing's new flows, RFC 8290).
+//! - *turn*: more is due there; visited in rotation.
+//! - *later*: nothing is due before a time, or a pause lasts until then; not visited before, whatever becomes ready during a pause.
+//! - *full*: its cap is reached; visited again when a job of ours ends there, or after a while.
+//! - *away*: being visited right now. What is heard meanwhile makes it fresh again.
+//! - otherwise nothing is known to wait there.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use shared::clock::Moment;
+use shared::domain::ConnectionId;
+use shared::queue::{Found, ReadyConnection, Visit, Visited};
+use uuid::Uuid;
+
+/// A background lane gets at least each so-many-th turn of its connection (design: Q6).
+const BACKGROUND_TURN: u32 = 20;
+/// A worker goes on with a lane for so many jobs at most while other connections wait for a slot.
+const LONGEST_TURN: u32 = 16;
+/// Somebody else is just visiting: that takes a few milliseconds.
+const BUSY_REST: Duration = Duration::from_millis(3);
+/// A connection whose cap others have used up is looked at again after this.
+const FULL_REST: Duration = Duration::from_secs(5);
+/// So many connections of which nothing is known to wait are remembered for their floors.
+const MOST_IDLE: usize = 20_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Idle,
+    Fresh,
+    Turn,
+    Later { at: Moment, paused: bool },
+    Full { since: Moment },
+    Away { heard: bool },
+}
+
+#[derive(Debug)]
+struct Known {
+    place: Place,
+    ready_floor: Option<DateTime<Utc>>,
+    turn_floor: i64,
+    /// Visits that took something.
+    turns: u32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Rota {
+    known: HashMap<Uuid, Known>,
+    fresh: VecDeque<Uuid>,
+    turn: VecDeque<Uuid>,
+    later: BTreeSet<(Moment, Uuid)>,
+}
+
+/// Which connections are visited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    All,
+    /// The slots that are left are kept for people, who come fresh.
+    Fresh,
+}
+
+impl Rota {
+    /// Something became ready on this connection.
+    pub(crate) fn hear(&mut self, connection: ConnectionId) {
+        let known = self.entry(connection.0);
+        match known.place {
+            Place::Fresh | Place::Later { paused: true, .. } => {}
+            Place::Away { .. } => known.place = Place::Away { heard: true },
+            Place::Idle | Place::Turn | Place::Later { .. } | Place::Full { .. } => {
+                self.move_to(connection.0, Place::Fresh);
+            }
+        }
+    }
+
+    /// A job of ours has ended there and left its lane ready, or made room under the cap.
+    pub(crate) fn job_ended(&mut self, connection: ConnectionId, ready: bool) {
+        let known = self.entry(connection.0);
+        match known.place {
+            Place::Full { .. } => self.move_to(connection.0, Place::Turn),
+            Place::Idle if ready => self.move_to(connection.0, Place::Turn),
+            Place::Later { paused: false, .. } if ready => {
+                self.move_to(connection.0, Place::Turn);
+            }
+            Place::Away { .. } => known.place = Place::Away { heard: true },
+            Place::Idle | Place::Fresh | Place::Turn | Place::Later { .. } => {}
+        }
+    }
+
+    /// A lane there becomes due at a time.
+    pub(crate) fn becomes_due(&mut self, connection: ConnectionId, at: Moment) {
+        let known = self.entry(connection.0);
+        match known.place {
+            Place::Idle => self.move_to(connection.0, Place::Later { at, paused: false }),
+            Place::Later {
+                at: before,
+                paused: false,
+            } if at < before => self.move_to(connection.0, Place::Later { at, paused: false }),
+            Place::Away { .. } => known.place = Place::Away { heard: true },
+            Place::Fresh | Place::Turn | Place::Later { .. } | Place::Full { .. } => {}
+        }
+    }
+
+    /// Pauses may have been lifted: what was paused is looked at again.
+    pub(crate) fn forget_pauses(&mut self) {
+        let paused: Vec<_> = self
+            .known
+            .iter()
+            .filter(|(_, known)| matches!(known.place, Place::Later { paused: true, .. }))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in paused {
+            self.move_to(id, Place::Turn);
+        }
+    }
+
+    /// What the database says has ready lanes: the truth, seen from time to time.
+    pub(crate) fn refresh(&mut self, ready: &[ReadyConnection], now: Moment) {
+        for seen in ready {
+            let known = self.entry(seen.connection.0);
+            known.ready_floor = Some(seen.first_ready_at);
+            let place = if seen.due_in.is_zero() {
+                Place::Turn
+            } else {
+                Place::Later {
+                    at: now + seen.due_in,
+                    paused: false,
+                }
+            };
+            match known.place {
+                Place::Idle => self.move_to(seen.connection.0, place),
+                Place::Full { since } if since + FULL_REST <= now => {
+                    self.move_to(seen.connection.0, place);
+                }
+                Place::Later { at, paused: false } if now + seen.due_in < at => {
+                    self.move_to(seen.connection.0, place);
+                }
+                Place::Fresh
+                | Place::Turn
+                | Place::Later { .. }
+                | Place::Full { .. }
+                | Place::Away { .. } => {}
+            }
+        }
+    }
+
+    /// Takes the next connections to visit: fresh ones first, then in rotation.
+    pub(crate) fn take_visits(&mut self, most: usize, which: Which, now: Moment) -> Vec<Visit> {
+        self.wake_due(now);
+        let mut visits = Vec::new();
+        while visits.len() < most {
+            let next = self.fresh.pop_front().or_else(|| match which {
+                Which::All => self.turn.pop_front(),
+                Which::Fresh => None,
+            });
+            let Some(id) = next else { break };
+            let known = self.entry(id);
+            known.place = Place::Away { heard: false };
+            visits.push(Visit {
+                connection: ConnectionId(id),
+                ready_floor: known.ready_floor,
+                turn_floor: known.turn_floor,
+                background_first: known.turns % BACKGROUND_TURN == BACKGROUND_TURN - 1,
+            });
+        }
+        visits
+    }
+
+    /// Files what a visit found. `took`: something was taken, so that the connection goes to the end of the rotation.
+    pub(crate) fn visited(&mut self, visited: &Visited, took: bool, now: Moment) {
+        let id = visited.connection.0;
+        let known = self.entry(id);
+        known.turns = known.turns.wrapping_add(u32::from(took));
+        if visited.found != Found::Busy {
+            known.ready_floor = visited.ready_floor;
+            known.turn_floor = visited.turn_floor;
+        }
+        let heard = matches!(known.place, Place::Away { heard: true });
+        let place = match visited.found {
+            Found::Paused(wait) => Place::Later {
+                at: now + wait,
+                paused: true,
+            },
+            _ if heard => Place::Fresh,
+            Found::Busy => Place::Later {
+                at: now + BUSY_REST,
+                paused: false,
+            },
+            Found::Full => Place::Full { since: now },
+            Found::More => Place::Turn,
+            Found::Clear(Some(wait)) => Place::Later {
+                at: now + wait,
+                paused: false,
+            },
+            Found::Clear(None) => Place::Idle,
+        };
+        if place == Place::Turn && !took {
+            // It was not its fault: it keeps its place in the rotation.
+            known.place = Place::Turn;
+            self.turn.push_front(id);
+        } else {
+            self.move_to(id, place);
+        }
+    }
+
+    /// A visit that did not happen: the database was away.
+    pub(crate) fn not_visited(&mut self, visits: &[Visit]) {
+        for visit in visits {
+            self.move_to(visit.connection.0, Place::Turn);
+        }
+    }
+
+    /// May a worker go on with the lane it has, after so many jobs? Not while its connection or a fresh one has something
+    /// waiting, and not for long while others wait for their turn.
+    pub(crate) fn may_go_on(&self, connection: ConnectionId, jobs: u32) -> bool {
+        let alone = match self.known.get(&connection.0).map(|known| known.place) {
+            None | Some(Place::Idle | Place::Later { .. }) => true,
+            Some(Place::Fresh | Place::Turn | Place::Full { .. } | Place::Away { .. }) => false,
+        };
+        alone && self.fresh.is_empty() && (self.turn.is_empty() || jobs < LONGEST_TURN)
+    }
+
+    /// When the next connection becomes due; nothing when none is known to.
+    pub(crate) fn next_due(&self) -> Option<Moment> {
+        if !self.fresh.is_empty() || !self.turn.is_empty() {
+            return Some(Moment::now());
+        }
+        self.later.first().map(|(at, _)| *at)
+    }
+
+    fn entry(&mut self, id: Uuid) -> &mut Known {
+        if self.known.len() > MOST_IDLE && !self.known.contains_key(&id) {
+            self.known.retain(|_, known| known.place != Place::Idle);
+        }
+        self.known.entry(id).or_insert(Known {
+            place: Place::Idle,
+            ready_floor: None,
+            turn_floor: 0,
+            turns: 0,
+        })
+    }
+
+    fn wake_due(&mut self, now: Moment) {
+        while let Some((at, id)) = self.later.first().copied()
+            && at <= now
+        {
+            self.move_to(id, Place::Turn);
+        }
+    }
+
+    fn move_to(&mut self, id: Uuid, place: Place) {
+        let known = self.entry(id);
+        let before = std::mem::replace(&mut known.place, place);
+        match before {
+            Place::Fresh => self.fresh.retain(|other| *other != id),
+            Place::Turn => self.turn.retain(|other| *other != id),
+            Place::Later { at, .. } => {
+                self.later.remove(&(at, id));
+            }
+            Place::Idle | Place::Full { .. } | Place::Away { .. } => {}
+        }
+        match place {
+            Place::Fresh => self.fresh.push_back(id),
+            Place::Turn => self.turn.push_back(id),
+            Place::Later { at, .. } => {
+                self.later.insert((at, id));
+            }
+            Place::Idle | Place::Full { .. } | Place::Away { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u128) -> ConnectionId {
+        ConnectionId(Uuid::from_u128(number))
+    }
+
+    fn names(visits: &[Visit]) -> Vec<u128> {
+        visits.iter().map(|v| v.connection.0.as_u128()).collect()
+    }
+
+    fn report(number: u128, found: Found) -> Visited {
+        Visited {
+            connection: id(number),
+            found,
+            ready_floor: None,
+            turn_floor: 0,
+        }
+    }
+
+    fn rota_with_turns(numbers: std::ops::RangeInclusive<u128>) -> (Rota, Moment) {
+        let (mut rota, now) = (Rota::default(), Moment::now());
+        for number in numbers {
+            rota.hear(id(number));
+        }
+        for visit in rota.take_visits(100, Which::All, now) {
+            rota.visited(
+                &report(visit.connection.0.as_u128(), Found::More),
+                true,
+                now,
+            );
+        }
+        (rota, now)
+    }
+
+    #[test]
+    fn a_fresh_connection_is_visited_before_all_that_wait_for_their_turn() {
+        let (mut rota, now) = rota_with_turns(1..=3);
+
+        rota.hear(id(9));
+
+        assert_eq!(names(&rota.take_visits(2, Which::All, now)), [9, 1]);
+    }
+
+    #[test]
+    fn who_was_served_goes_to_the_end_and_who_was_not_keeps_his_place() {
+        let (mut rota, now) = rota_with_turns(1..=3);
+
+        let visits = rota.take_visits(2, Which::All, now);
+        rota.visited(&report(1, Found::More), true, now);
+        rota.visited(&report(2, Found::More), false, now);
+
+        assert_eq!(names(&visits), [1, 2]);
+        assert_eq!(names(&rota.take_visits(3, Which::All, now)), [2, 3, 1]);
+    }
+
+    #[test]
+    fn a_paused_connection_is_not_visited_before_its_time_whatever_becomes_ready() {
+        let (mut rota, now) = rota_with_turns(1..=1);
+        let _ = rota.take_visits(1, Which::All, now);
+        rota.visited(
+            &report(1, Found::Paused(Duration::from_secs(60))),
+            false,
+            now,
+        );
+
+        rota.hear(id(1));
+
+        assert!(rota.take_visits(1, Which::All, now).is_empty());
+        let then = now + Duration::from_secs(61);
+        assert_eq!(names(&rota.take_visits(1, Which::All, then)), [1]);
+    }
+
+    #[test]
+    fn what_is_heard_during_a_visit_is_not_lost() {
+        let (mut rota, now) = rota_with_turns(1..=1);
+        let _ = rota.take_visits(1, Which::All, now);
+
+        rota.hear(id(1));
+        rota.visited(&report(1, Found::Clear(None)), false, now);
+
+        assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
+    }
+
+    #[test]
+    fn room_under_the_cap_brings_a_full_connection_back() {
+        let (mut rota, now) = rota_with_turns(1..=1);
+        let _ = rota.take_visits(1, Which::All, now);
+        rota.visited(&report(1, Found::Full), true, now);
+        assert!(rota.take_visits(1, Which::All, now).is_empty());
+
+        rota.job_ended(id(1), false);
+
+        assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
+    }
+
+    #[test]
+    fn background_comes_first_each_twentieth_turn() {
+        let (mut rota, now) = (Rota::default(), Moment::now());
+        rota.hear(id(1));
+        let mut turns = Vec::new();
+        for _ in 0..40 {
+            turns.extend(
+                rota.take_visits(1, Which::All, now)
+                    .iter()
+                    .map(|v| v.background_first),
+            );
+            rota.visited(&report(1, Found::More), true, now);
+        }
+
+        assert_eq!(turns.iter().filter(|first| **first).count(), 2);
+        assert!(turns[19] && turns[39]);
+    }
+
+    #[test]
+    fn a_worker_goes_on_only_while_nobody_is_kept_waiting() {
+        let (mut rota, now) = rota_with_turns(1..=1);
+        assert!(!rota.may_go_on(id(1), 1), "its own connection waits");
+        assert!(
+            rota.may_go_on(id(2), 1) && !rota.may_go_on(id(2), 16),
+            "another waits for its turn"
+        );
+
+        let _ = rota.take_visits(1, Which::All, now);
+        rota.visited(&report(1, Found::Clear(None)), true, now);
+        assert!(rota.may_go_on(id(1), 1_000));
+
+        rota.hear(id(3));
+        assert!(!rota.may_go_on(id(1), 1), "a fresh one waits");
+    }
+}

@@ -52,6 +52,13 @@ impl App {
         .await
     }
 
+    /// Forgets the scripted faults that are left.
+    pub async fn clear_faults(&self) -> Result<()> {
+        let url = format!("{}/_control/clio/faults", self.simulator_url());
+        self.http.delete(url).send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// Acts as a user of Clio would, or changes the simulator's ways.
     pub async fn change(&self, what: &Value) -> Result<()> {
         self.control("change", what).await

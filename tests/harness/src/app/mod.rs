@@ -3,6 +3,7 @@
 mod api;
 mod browser;
 mod clio;
+mod program;
 mod records;
 mod settings;
 
@@ -17,6 +18,7 @@ use crate::cluster::Cluster;
 use crate::{Database, Process, Tokens, built_program, eventually, free_port, template};
 
 pub use api::Answer;
+pub use program::Program;
 pub use records::{Matter, Person, Upload};
 pub use settings::{AppSettings, PUBLIC_URL};
 

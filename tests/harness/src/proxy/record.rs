@@ -1,5 +1,6 @@
 //! The steps seen so far, and the holds that wait for one.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::hold::{Gate, Held, Hold, Side};
@@ -22,6 +23,8 @@ pub(super) struct Record {
 #[derive(Debug, Default)]
 struct State {
     steps: Vec<Step>,
+    /// How often each label came: a run of minutes must not count through all its steps at each.
+    seen: HashMap<String, u64>,
     unguarded: Vec<String>,
     armed: Vec<Armed>,
 }
@@ -44,11 +47,9 @@ impl Record {
     /// Notes a step and answers the holds that it fulfils (at most one per side).
     pub(super) fn arrive(&self, label: String, rows: u64) -> Stops {
         let mut state = self.state();
-        let occurrence = 1 + state
-            .steps
-            .iter()
-            .filter(|step| step.label == label)
-            .count() as u64;
+        let seen = state.seen.entry(label.clone()).or_default();
+        *seen += 1;
+        let occurrence = *seen;
         state
             .armed
             .iter_mut()

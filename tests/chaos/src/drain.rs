@@ -1,0 +1,120 @@
+//! The end: no load, no faults, everything up; the queue must become empty by itself, within a bound.
+//!
+//! Retries wait up to a quarter of an hour by design. So that a run ends, lanes that wait for a time are made due by the
+//! operators' means, a statement; a lane that the service has lost sight of is not touched by it.
+//! Innocent jobs that lost their worker three times are asked for once more, as a firm's admin would.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use harness::app::Matter;
+use serde_json::Value;
+use sqlx::Row;
+use uuid::Uuid;
+
+use crate::history;
+use crate::ledger::say;
+use crate::stage::Stage;
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+const PAUSE: Duration = Duration::from_millis(1_500);
+/// So often nothing may be due, held or waiting while jobs are left: then nobody will ever take them.
+const STUCK: u32 = 6;
+
+const HURRY: &str = "
+    with due as (
+      update lanes l set ready_at = app_now() from (
+        select key from lanes where ready_at > app_now() order by key for update skip locked) x
+      where l.key = x.key returning l.key),
+    jobs_due as (
+      update jobs j set run_at = app_now() from due where j.lane = due.key and j.state = 'queued' and j.run_at > app_now())
+    select pg_notify('casehug_jobs', '*')";
+const LEFT: &str = "
+    select (select count(*) from jobs where state = 'queued') + (select count(*) from events where status = 'waiting') as left,
+      (select count(*) from lanes where ready_at is not null or worker is not null)
+        + (select count(*) from events where status = 'waiting') as moving";
+const INNOCENT: &str = "
+    select distinct m.id, m.firm_id, m.client_id from jobs j join matters m on m.id = j.matter_id
+    where j.state = 'failed' and j.code = 'worker_lost' and m.id <> $1";
+
+pub(crate) async fn drain(stage: &Stage) -> Result<()> {
+    wait_until_empty(stage).await?;
+    let innocent = innocent(stage).await?;
+    if innocent.is_empty() {
+        return Ok(());
+    }
+    say(&format!(
+        "{} matters lost their worker three times and are asked for once more",
+        innocent.len()
+    ));
+    for matter in innocent {
+        ask_again(stage, matter).await?;
+    }
+    wait_until_empty(stage).await
+}
+
+/// What is left at the end of patience is the checker's to judge.
+async fn wait_until_empty(stage: &Stage) -> Result<()> {
+    let mut stuck = 0;
+    let waiting = async {
+        loop {
+            let row = sqlx::query(LEFT).fetch_one(&stage.app.admin).await?;
+            let (left, moving): (i64, i64) = (row.get("left"), row.get("moving"));
+            stuck = if moving == 0 { stuck + 1 } else { 0 };
+            if left == 0 || stuck == STUCK {
+                return anyhow::Ok(left);
+            }
+            sqlx::query(HURRY).execute(&stage.app.admin).await?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, waiting).await {
+        Ok(left) => match left? {
+            0 => say("the queue is empty"),
+            left => say(&format!("{left} jobs are left that nobody will ever take")),
+        },
+        Err(_) => say("the queue did not become empty"),
+    }
+    Ok(())
+}
+
+async fn innocent(stage: &Stage) -> Result<Vec<Matter>> {
+    let rows = sqlx::query(INNOCENT).bind(stage.poisoned.id);
+    let rows = rows.fetch_all(&stage.app.admin).await?;
+    Ok(rows
+        .iter()
+        .map(|row| Matter {
+            id: row.get::<Uuid, _>("id"),
+            firm: row.get("firm_id"),
+            client: row.get("client_id"),
+        })
+        .collect())
+}
+
+/// A firm admin's "Sync to Clio": whatever of the matter is not there yet is brought there.
+async fn ask_again(stage: &Stage, matter: Matter) -> Result<()> {
+    let url = stage
+        .ingresses()
+        .find_map(|player| player.url.clone())
+        .context("there is an ingress")?;
+    let token = stage.app.tokens.firm_admin(matter.firm)?;
+    let request = stage
+        .app
+        .http
+        .post(format!("{url}/api/v1/integrations/clio/sync"))
+        .bearer_auth(token)
+        .json(&serde_json::json!({ "matter_id": matter.id }));
+    let answer = stage.app.send(request).await?;
+    anyhow::ensure!(answer.status == 202, "asked again: {answer:?}");
+    Ok(())
+}
+
+/// What there is now, at the provider and in the database.
+pub(crate) async fn write_state(stage: &Stage) -> Result<()> {
+    let state: Value = stage.app.clio().await?;
+    stage.ledger.write("state", &state)?;
+    history::write(&stage.app.admin, &stage.ledger).await?;
+    let calls = stage.ledger.folder().join("calls.jsonl");
+    std::fs::copy(stage.app.record(), calls).context("copy the provider's record")?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! `tests/chaos/run --kills N --seed S --minutes M`: the real executables under steady load, broken on a schedule that the
+//! seed alone decides, and then judged by a second program that reads nothing but the ledgers written here.
+//!
+//! Two ingress, four workers, Postgres, the simulator. While many firms' events come in: workers and ingress are killed,
+//! Postgres is restarted, kept away, its backends terminated; connections are stalled and cut; workers are frozen past their
+//! lease, one has a wall clock that jumps, one job takes its worker down each time it runs; the provider loses answers,
+//! applies effects late, hangs, refuses. Then everything is mended, and what is left in the queue must come to its end.
+//!
+//! The schedule is deterministic; what it meets is not: two runs of one seed break the same things at the same moments.
+
+mod arguments;
+mod clock;
+mod ledger;
+mod redis;
+mod sabotage;
+
+mod history;
+mod player;
+mod stage;
+
+mod firms;
+mod load;
+
+mod blows;
+mod freeze;
+mod poison;
+mod provider;
+mod schedule;
+
+mod drain;
+mod watch;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::Parser as _;
+use harness::built_program;
+use serde_json::json;
+
+use arguments::Arguments;
+use ledger::say;
+use stage::Stage;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            say(&format!("the run itself broke: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<bool> {
+    let folder = arguments.folder()?;
+    say(&format!(
+        "seed {}, {} kills in {:?}, ledgers in {}",
+        arguments.seed,
+        arguments.kills,
+        arguments.length(),
+        folder.path().join("ledgers").display()
+    ));
+    let stage = Arc::new(Stage::start(folder.path(), &arguments).await?);
+    let played = play(&stage, &arguments).await;
+    let ledgers = stage.ledger.folder().to_owned();
+    let stage = Arc::into_inner(stage).context("somebody still plays")?;
+    stage.end().await;
+    played?;
+    let verdict = tokio::process::Command::new(built_program("chaos-check")?)
+        .arg(&ledgers)
+        .status()
+        .await?;
+    let green = verdict.success();
+    folder.end(green);
+    Ok(green)
+}
+
+async fn play(stage: &Arc<Stage>, arguments: &Arguments) -> Result<()> {
+    let plan = schedule::plan(arguments.seed, arguments.kills, arguments.length());
+    let watch = watch::start(Arc::clone(stage));
+    let load = load::start(Arc::clone(stage), arguments.seed, arguments.length());
+    blows::play(stage, &plan).await;
+    let delivering = load.await?;
+    say("the load ends; everything is mended");
+    stage.mend().await?;
+    delivering.finish(drain::PATIENCE).await;
+    drain::drain(stage).await?;
+    watch.stop().await;
+    stage
+        .ledger
+        .note("run", &json!({ "ended": clock::now() }))?;
+    drain::write_state(stage).await
+}

@@ -1,0 +1,87 @@
+//! A job that takes its process down with it: the product has no code that crashes, so whoever leases the marked lane is
+//! killed from outside, each time, before he has read the file. After the third time the job must be failed, and the lane free.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use harness::app::Matter;
+
+use crate::blows::kill_and_start_again;
+use crate::load::{Event, deliver};
+use crate::stage::Stage;
+
+/// Large enough that its measuring alone takes longer than the look at who holds the lane; it takes no room on the disk.
+const FILE_BYTES: u64 = 512 * 1024 * 1024;
+const LOOK: Duration = Duration::from_millis(5);
+/// Whoever has not been killed three times by then never will be.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) async fn run(stage: &Arc<Stage>) -> Result<()> {
+    let matter = stage.poisoned;
+    let upload = upload(stage, matter).await?;
+    deliver(Arc::clone(stage), Event::created(matter), 1).await;
+    deliver(
+        Arc::clone(stage),
+        Event::approved(matter, upload, String::new()),
+        2,
+    )
+    .await;
+    let killing = async {
+        while !is_failed(stage, upload).await {
+            if let Some(pid) = holder(stage, upload).await {
+                kill(stage, pid).await?;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(PATIENCE, killing)
+        .await
+        .context("the bad job has not failed")?
+}
+
+async fn upload(stage: &Stage, matter: Matter) -> Result<uuid::Uuid> {
+    let upload = stage
+        .app
+        .upload(matter, "film.mp4", Some("video/mp4"), b"")
+        .await?;
+    let path = stage.app.folder.join("files").join(upload.id.to_string());
+    File::options()
+        .write(true)
+        .open(path)?
+        .set_len(FILE_BYTES)?;
+    Ok(upload.id)
+}
+
+async fn is_failed(stage: &Stage, upload: uuid::Uuid) -> bool {
+    let failed = sqlx::query_scalar(
+        "select exists (select 1 from jobs where upload_id = $1 and state = 'failed')",
+    );
+    let failed = failed.bind(upload).fetch_one(&stage.app.admin);
+    failed.await.unwrap_or(false)
+}
+
+async fn holder(stage: &Stage, upload: uuid::Uuid) -> Option<u32> {
+    let holder = sqlx::query_scalar(
+        "select w.name from jobs j join lanes l on l.running_job = j.id join workers w on w.id = l.worker where j.upload_id = $1",
+    );
+    let name: String = holder
+        .bind(upload)
+        .fetch_optional(&stage.app.admin)
+        .await
+        .ok()??;
+    name.strip_prefix("casehug-worker/")?.parse().ok()
+}
+
+/// Nobody when he is dead already and only his row is left.
+async fn kill(stage: &Stage, pid: u32) -> Result<()> {
+    for player in stage.workers() {
+        let mut program = player.program.lock().await;
+        if program.process().pid() == pid && program.process().is_running() {
+            return kill_and_start_again(stage, player, &mut program).await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Sabotage: one safeguard taken away, to see that the run notices.
+//!
+//! No code of the product can be asked to misbehave. The run alters functions of its own database instead: it takes a
+//! function's definition, replaces a piece of its text and creates it again. A piece that is not found is an error, so that a
+//! sabotage never silently becomes none when a function is rewritten.
+
+use anyhow::{Context, Result, ensure};
+use sqlx::{AssertSqlSafe, PgPool, raw_sql};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Sabotage {
+    /// Whoever ran a job may write its outcome and call the provider, whether or not he still holds the lane.
+    Fence,
+    /// A creation that somebody died in is made again without looking for it.
+    Look,
+    /// A lane's newest job runs first.
+    Order,
+    /// A finished job now and then leaves its lane idle though another job waits in it.
+    Wakeup,
+    /// Leases count a connection's held lanes without locking the connection first.
+    Cap,
+}
+
+struct Edit {
+    function: &'static str,
+    from: &'static str,
+    to: &'static str,
+}
+
+impl Sabotage {
+    fn edits(self) -> &'static [Edit] {
+        match self {
+            Self::Fence => &[
+                Edit {
+                    function: "queue_lock_held",
+                    from: "and l.fence = o.fence\n    where l.worker = p_worker and l.running_job = o.job_id",
+                    to: "where l.running_job = o.job_id",
+                },
+                Edit {
+                    function: "permit_refusal",
+                    from: "where l.key = p_lane and l.fence = p_fence and l.worker = p_worker and w.alive_until > app_now()",
+                    to: "where l.key = p_lane",
+                },
+            ],
+            Self::Look => &[
+                Edit {
+                    function: "link_claim",
+                    from: "if v_link.state = 'creating' then",
+                    to: "if false then",
+                },
+                Edit {
+                    function: "link_claim",
+                    from: "parent_id = p_parent, sha256 = p_sha256 where",
+                    to: "parent_id = p_parent, sha256 = p_sha256, state = 'claimed', looked_at = v_now where",
+                },
+            ],
+            Self::Order => &[Edit {
+                function: "queue_heads",
+                from: "order by j.seq limit 1",
+                to: "order by j.seq desc limit 1",
+            }],
+            Self::Wakeup => &[Edit {
+                function: "queue_free_lanes",
+                from: "when n.job_id is not null and not n.goes_on then greatest(n.run_at, p_now)",
+                to: "when n.job_id is not null and not n.goes_on and random() > 0.1 then greatest(n.run_at, p_now)",
+            }],
+            Self::Cap => &[Edit {
+                function: "queue_try_connection",
+                from: "select pg_try_advisory_xact_lock(hashtextextended(p_connection::text, 7))",
+                to: "select true",
+            }],
+        }
+    }
+
+    pub(crate) async fn apply(self, admin: &PgPool) -> Result<()> {
+        for edit in self.edits() {
+            edit.apply(admin)
+                .await
+                .with_context(|| format!("sabotage {self:?} in {}", edit.function))?;
+        }
+        Ok(())
+    }
+}
+
+impl Edit {
+    async fn apply(&self, admin: &PgPool) -> Result<()> {
+        let definition: String =
+            sqlx::query_scalar("select pg_get_functiondef(p.oid) from pg_proc p where p.proname = $1 and p.pronamespace = 'public'::regnamespace")
+                .bind(self.function)
+                .fetch_one(admin)
+                .await?;
+        ensure!(
+            definition.contains(self.from),
+            "the safeguard is not where it was: {}",
+            self.from
+        );
+        let altered = definition.replace(self.from, self.to);
+        raw_sql(AssertSqlSafe(altered)).execute(admin).await?;
+        Ok(())
+    }
+}

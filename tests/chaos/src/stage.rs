@@ -1,0 +1,161 @@
+//! Everything that plays: Postgres, the simulator, two ingress, four workers, each behind proxies of its own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use harness::{App, AppSettings, Cluster, Database};
+use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
+
+use crate::arguments::Arguments;
+use crate::firms::{self, Firm};
+use crate::history;
+use crate::ledger::{Ledger, say};
+use crate::player::{Part, Player};
+use crate::redis::Redis;
+
+/// Short, so that takeovers happen all the time; long enough that a busy machine does not lose every one of them.
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
+/// Longer than whatever the run does to an effect: held up 1 s, applied 2 s late, found 1 s later.
+const SETTLE: Duration = Duration::from_secs(6);
+const SEARCH_LAG: Duration = Duration::from_secs(1);
+const WORKERS: usize = 4;
+const INGRESSES: usize = 2;
+/// What a commit promises must hold when the server is killed; that the machine stays up is taken for granted.
+const POSTGRES: &[(&str, &str)] = &[("fsync", "off"), ("full_page_writes", "off")];
+
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) players: Vec<Arc<Player>>,
+    pub(crate) app: App,
+    pub(crate) firms: Vec<Firm>,
+    pub(crate) poisoned: harness::app::Matter,
+    pub(crate) ledger: Ledger,
+    pub(crate) redis: Option<Mutex<Redis>>,
+    pub(crate) cluster: Arc<Cluster>,
+    /// Held by whoever keeps Postgres away.
+    pub(crate) postgres: Mutex<()>,
+}
+
+impl Stage {
+    pub(crate) async fn start(folder: &Path, arguments: &Arguments) -> Result<Self> {
+        let ledger = Ledger::open(&folder.join("ledgers"))?;
+        let cluster = Arc::new(Cluster::start(&folder.join("postgres"), POSTGRES)?);
+        let redis = arguments
+            .redis
+            .then(|| Redis::start(&folder.join("redis")))
+            .transpose()?;
+        let template = harness::app::migrated(&cluster).await?;
+        let database = Database::from_template(&cluster, &template).await?;
+        let app = App::start_on(database, &folder.join("app"), settings(redis.as_ref())).await?;
+        app.limits(&json!({ "limit": 2000, "window_ms": 1000 }))
+            .await?;
+        let firms = firms::found(&app, &ledger).await?;
+        let poisoned = firms::found_poisoned(&app, &ledger).await?;
+        // It was there for the connects alone; the two that play are behind proxies.
+        app.ingress.kill9()?;
+        history::install(&app.admin).await?;
+        if let Some(sabotage) = arguments.sabotage {
+            sabotage.apply(&app.admin).await?;
+            say(&format!("sabotage: {sabotage:?}"));
+        }
+        let players = players(&app, &cluster, folder).await?;
+        let stage = Self {
+            players,
+            app,
+            firms,
+            poisoned,
+            ledger,
+            redis: redis.map(Mutex::new),
+            cluster,
+            postgres: Mutex::new(()),
+        };
+        stage.note_run(arguments)?;
+        Ok(stage)
+    }
+
+    fn note_run(&self, arguments: &Arguments) -> Result<()> {
+        let hosts: Map<String, Value> = self
+            .players
+            .iter()
+            .map(|player| (player.host(), json!(player.name)))
+            .collect();
+        let line = json!({
+            "seed": arguments.seed,
+            "started": crate::clock::now(),
+            "lease_ms": LEASE.as_millis(),
+            "hosts": hosts,
+            "poisoned": self.poisoned.id,
+        });
+        self.ledger.note("run", &line)
+    }
+
+    pub(crate) fn workers(&self) -> impl Iterator<Item = &Arc<Player>> {
+        self.players
+            .iter()
+            .filter(|player| player.part == Part::Worker)
+    }
+
+    pub(crate) fn ingresses(&self) -> impl Iterator<Item = &Arc<Player>> {
+        self.players
+            .iter()
+            .filter(|player| player.part == Part::Ingress)
+    }
+
+    /// Everything up, nothing stalled, no fault left.
+    pub(crate) async fn mend(&self) -> Result<()> {
+        let cluster = Arc::clone(&self.cluster);
+        tokio::task::spawn_blocking(move || cluster.start_again()).await??;
+        self.app.clear_faults().await?;
+        for player in &self.players {
+            player.mend();
+            let mut program = player.program.lock().await;
+            // What stands still is let go, what is dead starts again.
+            if program.process().resume().is_err() {
+                program.start_again()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Programs first: whoever still runs would only see everything else vanish.
+    pub(crate) async fn end(self) {
+        drop(self.players);
+        self.app.stop().await;
+    }
+}
+
+fn settings(redis: Option<&Redis>) -> AppSettings {
+    let mut more = vec![("RUST_LOG".to_owned(), "info".to_owned())];
+    if let Some(redis) = redis {
+        more.push(("REDIS_URL".to_owned(), redis.url()));
+    }
+    AppSettings {
+        workers: 0,
+        lease: LEASE,
+        settle: SETTLE,
+        search_lag: SEARCH_LAG,
+        more,
+        ..AppSettings::default()
+    }
+}
+
+async fn players(app: &App, cluster: &Cluster, folder: &Path) -> Result<Vec<Arc<Player>>> {
+    let postgres = SocketAddr::from((Ipv4Addr::LOCALHOST, cluster.port()));
+    let mut players = Vec::new();
+    for number in 1..=INGRESSES {
+        let name = format!("ingress-{number}");
+        players.push(Player::start(app, Part::Ingress, &name, postgres, None).await?);
+    }
+    for number in 1..=WORKERS {
+        let name = format!("worker-{number}");
+        let clock = folder.join("clock");
+        let clock = (number == WORKERS).then_some(clock.as_path());
+        let worker = Player::start(app, Part::Worker, &name, postgres, clock).await;
+        players.push(worker.with_context(|| format!("start {name}"))?);
+    }
+    Ok(players.into_iter().map(Arc::new).collect())
+}

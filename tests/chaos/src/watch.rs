@@ -1,0 +1,96 @@
+//! Samples: how much work waits, whether Postgres answers, and what the workers' own auditors count.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::clock;
+use crate::player::Player;
+use crate::stage::Stage;
+
+const PAUSE: Duration = Duration::from_millis(250);
+const ANSWER: Duration = Duration::from_secs(1);
+/// The auditors' counters are read at each how-many-eth sample.
+const BREACHES_EVERY: u32 = 8;
+const BREACHES: &str = "casehug_auditor_breaches_total";
+
+/// Work that a healthy system would be at: events, due lanes of connections that are neither paused nor busy, lanes of the dead.
+const WAITING: &str = "
+    select (select count(*) from events where status = 'waiting')
+      + (select count(*) from lanes l where l.ready_at <= app_now()
+          and not exists (select 1 from pauses p where p.scope in ('all', 'connection:' || l.connection_id) and p.until > app_now())
+          and not exists (select 1 from lanes h join workers w on w.id = h.worker
+            where h.connection_id = l.connection_id and w.alive_until > app_now()))
+      + (select count(*) from lanes l left join workers w on w.id = l.worker
+          where l.worker is not null and (w.id is null or w.alive_until < app_now()))";
+
+#[derive(Debug)]
+pub(crate) struct Watch {
+    stop: oneshot::Sender<()>,
+    watching: JoinHandle<()>,
+}
+
+impl Watch {
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).ok();
+        self.watching.await.ok();
+    }
+}
+
+pub(crate) fn start(stage: Arc<Stage>) -> Watch {
+    let (stop, mut stopped) = oneshot::channel();
+    let watching = tokio::spawn(async move {
+        for number in 0_u32.. {
+            sample(&stage).await.ok();
+            if number % BREACHES_EVERY == 0 {
+                read_breaches(&stage).await.ok();
+            }
+            tokio::select! {
+                _ = &mut stopped => break,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+        read_breaches(&stage).await.ok();
+    });
+    Watch { stop, watching }
+}
+
+async fn sample(stage: &Stage) -> Result<()> {
+    let asked = sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&stage.app.admin);
+    let waiting = tokio::time::timeout(ANSWER, asked).await;
+    let waiting = waiting.ok().and_then(Result::ok);
+    let line = json!({ "at": clock::now(), "up": waiting.is_some(), "waiting": waiting });
+    stage.ledger.note("samples", &line)
+}
+
+async fn read_breaches(stage: &Stage) -> Result<()> {
+    for player in stage.workers() {
+        let Some(breaches) = breaches(stage, player).await else {
+            continue;
+        };
+        let pid = player
+            .program
+            .try_lock()
+            .map(|program| program.process().pid());
+        let line = json!({ "process": player.name, "pid": pid.ok(), "breaches": breaches });
+        stage.ledger.note("breaches", &line)?;
+    }
+    Ok(())
+}
+
+/// None while the process has none to show.
+async fn breaches(stage: &Stage, player: &Player) -> Option<f64> {
+    let url = format!("{}/metrics", player.ops_url);
+    let answer = stage.app.http.get(url).timeout(ANSWER).send().await.ok()?;
+    let text = answer.text().await.ok()?;
+    let counted: f64 = text
+        .lines()
+        .filter(|line| line.starts_with(BREACHES))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum();
+    (counted > 0.0).then_some(counted)
+}

@@ -158,7 +158,7 @@ create function queue_visits_found(p_connections uuid[], p_visits connection_vis
 begin
   return query
   select c.id, f.found,
-    case f.found when 'paused' then least(extract(epoch from v.paused_until - p_now) * 1000, 3600000)::bigint
+    case f.found when 'paused' then (extract(epoch from least(v.paused_until, p_now + interval '1 h') - p_now) * 1000)::bigint
                  when 'clear' then (extract(epoch from n.ready_at - p_now) * 1000)::bigint end,
     case when f.found = 'clear' then p_now - queue_floor_slack() else nullif(v.ready_floor, '-infinity') end, v.turn_floor,
     null::text, null::bigint, null::uuid, null::uuid, null::text, null::uuid, null::uuid, null::boolean, null::uuid, null::text[],

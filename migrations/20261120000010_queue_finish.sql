@@ -1,8 +1,8 @@
 -- Finish: lanes whose key and fence still hold are locked, in key order, skip locked; all writes are for those alone.
 -- What is not returned was locked by somebody (try again) or has another fence (drop it). A repeated finish is harmless.
 
--- What a worker says of one execution. effect: 'delete', 'fail' or 'later'. go_on: if the lane's next job is due, the worker takes it at once,
--- under a new fence and the same turn: nobody else waits for the slot.
+-- What a worker says of one execution. effect: 'delete', 'fail' or 'later'. go_on: if the job has left and the lane's next one is due, the
+-- worker takes it at once, under a new fence and the same turn: nobody else waits for the slot.
 create type job_outcome as (
   lane text, fence bigint, job_id uuid, effect text, delay_ms bigint, waiting_for text, counted boolean, limited integer, log_status text,
   code text, message text, external_id text, details jsonb, duration_ms integer, outcome text, calls jsonb, follow_ups jsonb, requeue_code text,
@@ -25,7 +25,7 @@ begin
     update jobs j set
       attempts = j.attempts + o.counted::integer, limited = o.limited, executions = j.executions + 1, lost_attempts = 0,
       started_at = coalesce(j.started_at, p_now - o.duration_ms * interval '1 ms'),
-      run_at = case o.effect when 'later' then p_now + o.delay_ms * interval '1 ms' else j.run_at end,
+      run_at = case o.effect when 'later' then p_now + coalesce(o.delay_ms, 0) * interval '1 ms' else j.run_at end,
       waiting_for = case o.effect when 'later' then o.waiting_for end,
       state = case o.effect when 'fail' then 'failed' else j.state end,
       code = case o.effect when 'fail' then o.code end,
@@ -81,14 +81,26 @@ end $$;
 -- What a lane is after its job: free, or held for its next job. fence is the one under which the job ran.
 create type freed_lane as (lane text, fence bigint, connection_id uuid, ready boolean, running_job uuid, running_fence bigint);
 
+-- True when a lane's holder may go on with it: no pause forbids it, and it holds a slot of its connection. A transfer's slot is given back,
+-- for the connection's cap counts the next job again. (One expression, so that it is planned within the statement that calls it.)
+create function queue_may_go_on(p_lane text, p_now timestamptz) returns boolean language sql volatile as $$
+  select not exists (
+    select 1 from lanes l where l.key = p_lane and (l.transferring or exists (
+      select 1 from pauses p where p.scope = 'connection:' || l.connection_id and p.until > p_now)));
+$$;
+
 -- Frees lanes, or goes on with their next jobs.
 create function queue_free_lanes(p_ended ended_job[], p_heads lane_head[], p_now timestamptz) returns freed_lane[] language plpgsql volatile
 set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
 declare
   v_freed freed_lane[];
+  v_wide_pause boolean := exists (
+    select 1 from pauses p where p.scope = any('{all,platform:clio,platform:lawmatics,platform:smokeball,platform:mycase}') and p.until > p_now);
 begin
   with next as (
-    select e.lane, e.fence, case when e.effect <> 'later' then e.seq end as gone, h.job_id, h.run_at, h.priority, e.go_on and coalesce(h.run_at <= p_now, false) as goes_on
+    select e.lane, e.fence, case when e.effect <> 'later' then e.seq end as gone, h.job_id, h.run_at, h.priority,
+      e.go_on and e.effect <> 'later' and coalesce(h.run_at <= p_now, false) and not v_wide_pause
+        and queue_may_go_on(e.lane, p_now) as goes_on
     from unnest(p_ended) e join unnest(p_heads) h on h.lane = e.lane),
   freed as (
     update lanes l set changed_at = clock_timestamp(), transferring = false, gone_through = coalesce(n.gone, l.gone_through),

@@ -174,8 +174,8 @@ async fn a_revoked_connection_is_parked_and_its_jobs_go_on_in_order_after_a_reco
 
     assert_eq!(status.body["connected"], json!(false), "{status:?}");
     assert!(status.body["needs_reconnect"].is_string());
-    assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 2));
     let lines = app.log_lines(matter.firm).await.unwrap();
+    assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 2), "{lines:?}");
     assert!(
         lines.iter().all(|line| !line.contains("failed")),
         "{lines:?}"

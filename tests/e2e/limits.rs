@@ -5,6 +5,7 @@ use std::time::Duration;
 use harness::AppSettings;
 use harness::app::{Person, Upload};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::support::{SOON, TestApp, start_with};
 
@@ -12,7 +13,7 @@ const MATTERS: usize = 12;
 /// Per matter: contact, areas and matter, then two for each document. One client, so one search and one create.
 const FEWEST: usize = 3 + MATTERS * (1 + 2 * 2);
 
-async fn matters(app: &TestApp) -> Vec<Upload> {
+async fn matters(app: &TestApp) -> (Uuid, Vec<Upload>) {
     let firm = app.firm().await.unwrap();
     app.connect(firm).await.unwrap();
     let client = app
@@ -39,7 +40,7 @@ async fn matters(app: &TestApp) -> Vec<Upload> {
             );
         }
     }
-    uploads
+    (firm, uploads)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,7 +56,7 @@ async fn a_limit_costs_at_most_five_percent_more_calls_and_is_never_broken() {
     app.limits(&json!({ "limit": 10, "window_ms": 2000, "mode": "sliding" }))
         .await
         .unwrap();
-    let uploads = matters(&app).await;
+    let (firm, uploads) = matters(&app).await;
     app.clear_clio_calls().await.unwrap();
 
     app.approve(&uploads).await.unwrap();
@@ -68,7 +69,12 @@ async fn a_limit_costs_at_most_five_percent_more_calls_and_is_never_broken() {
     );
     let clio = app.clio().await.unwrap();
     assert_eq!(clio["stats"]["answered_429"], json!(0));
-    assert_eq!(app.clio_counts().await.unwrap(), (1, MATTERS, MATTERS * 2));
+    let lines = app.log_lines(firm).await.unwrap();
+    assert_eq!(
+        app.clio_counts().await.unwrap(),
+        (1, MATTERS, MATTERS * 2),
+        "{lines:?}"
+    );
     app.finish().await;
 }
 
@@ -79,7 +85,7 @@ async fn a_429_pauses_everybody_until_its_retry_after_and_is_no_attempt() {
         ..AppSettings::default()
     })
     .await;
-    let uploads = matters(&app).await;
+    let (_, uploads) = matters(&app).await;
     let limited = json!({ "status": 429, "headers": { "Retry-After": "2" }, "body": { "error": { "type": "RateLimited", "message": "slow down" } } });
     app.fault("*", "/api/v4/*", 1, &limited).await.unwrap();
     app.clear_clio_calls().await.unwrap();

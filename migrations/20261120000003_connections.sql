@@ -1,6 +1,7 @@
 -- firm_integrations: a connection, one firm's authorised link to one platform.
 -- Written by the connect callback, the token refresh and the finisher; kept for ever, a disconnected row carries disconnected_at.
 -- The columns down to sync_status are published; the rest is ours. Tokens and secret are sealed text.
+-- troubled_at: when a job last ended for want of an answer (5xx, time out); the platform's breaker reads it.
 create table firm_integrations (
   id uuid primary key,
   firm_id uuid not null references firms (id),
@@ -24,6 +25,7 @@ create table firm_integrations (
   needs_reconnect_reason text,
   last_outcome text check (last_outcome in ('success', 'failed')),
   last_outcome_at timestamptz,
+  troubled_at timestamptz,
   connected_at timestamptz not null,
   disconnected_at timestamptz,
   constraint firm_integrations_firm_key unique (firm_id, id)
@@ -31,6 +33,7 @@ create table firm_integrations (
 create unique index firm_integrations_platform_key on firm_integrations (firm_id, platform) where disconnected_at is null;
 create unique index firm_integrations_account_key on firm_integrations (platform, region, account_id) where is_active;
 create index firm_integrations_outcome on firm_integrations (last_outcome_at);
+create index firm_integrations_troubled on firm_integrations (platform, troubled_at) where troubled_at is not null;
 select guard_by_firm('firm_integrations');
 grant insert, update on firm_integrations to casehug_firm;
 
@@ -70,6 +73,8 @@ select guard_by_firm('provider_cache');
 -- pauses: why work is not visited, and until when ('infinity' = until somebody lifts it).
 -- One table for a person's pause, a provider's Retry-After, the breaker and a lost authorisation.
 -- Written by workers, admins and the connect callback; expired rows are deleted by maintenance.
+-- A breaker's row also says how often in a row it was tried in vain, when it is tried again, and for which connection alone it does not
+-- count while that one tries.
 create table pauses (
   scope text not null,
   reason text not null check (reason in ('paused', 'retry_after', 'breaker', 'needs_reconnect')),
@@ -78,7 +83,12 @@ create table pauses (
   author text not null,
   note text,
   created_at timestamptz not null,
-  primary key (scope, reason)
+  tries integer not null default 0,
+  try_at timestamptz,
+  trying uuid,
+  trying_since timestamptz,
+  primary key (scope, reason),
+  check ((trying is null) = (trying_since is null))
 );
 select guard_by_firm('pauses');
 grant delete on pauses to casehug_firm;

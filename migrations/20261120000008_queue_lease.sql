@@ -10,7 +10,8 @@ $$;
 -- True while a pause forbids work of this connection.
 create function queue_is_paused(p_connection uuid, p_platform text) returns boolean language sql volatile as $$
   select exists (select 1 from pauses p
-    where p.scope = any(array['all', 'platform:' || p_platform, 'connection:' || p_connection]) and p.until > app_now());
+    where p.scope = any(array['all', 'platform:' || p_platform, 'connection:' || p_connection]) and p.until > app_now()
+      and p.trying is distinct from p_connection);
 $$;
 
 -- Serialises whoever counts a connection's held lanes: a count on a snapshot lets every worker see room where there is none.
@@ -48,11 +49,15 @@ begin
       p.until, r.cap - h.held, r.cap - h.held - (r.cap > 1)::integer)::connection_visit)
     into v_open
     from unnest(v_locked) v
-    cross join lateral (select i.platform from firm_integrations i where i.id = v.connection_id limit 1) c
-    cross join lateral (select queue_cap(c.platform) as cap) r
     cross join lateral (
-      select max(x.until) as until from pauses x
+      select i.platform, coalesce(i.troubled_at, '-infinity') as troubled_at from firm_integrations i where i.id = v.connection_id limit 1) c
+    cross join lateral (
+      -- The one that tries for its platform does so with one job.
+      select max(x.until) filter (where not t.trying) as until, bool_or(t.trying) as trying
+      from pauses x cross join lateral (
+        select x.trying is not distinct from v.connection_id and c.troubled_at < x.trying_since as trying) t
       where x.scope = any(array['all', 'platform:' || c.platform, 'connection:' || v.connection_id]) and x.until > v_now) p
+    cross join lateral (select case when p.trying then 1 else queue_cap(c.platform) end as cap) r
     cross join lateral (
       select count(*) filter (where not l.transferring)::integer as held, min(l.turn) as first_turn
       from lanes l where l.connection_id = v.connection_id and l.worker is not null and l.turn >= v.turn_floor) h;

@@ -126,11 +126,11 @@ impl Walker {
             return Err("the boundary was not reached".into());
         }
         match case.blow {
-            Blow::Kill => self.kill(held).await,
-            Blow::KillThenDeliver => self.kill_then_deliver(held).await,
-            Blow::Freeze => self.freeze(Some(held)).await,
+            Blow::Kill => self.kill(held).await?,
+            Blow::KillThenDeliver => self.kill_then_deliver(held).await?,
+            Blow::Freeze => self.freeze(Some(held)).await?,
             Blow::FreezeAndHold => {
-                self.freeze(None).await;
+                self.freeze(None).await?;
                 held.release();
                 self.thaw().await;
             }
@@ -138,23 +138,23 @@ impl Walker {
         self.check(matter, number).await
     }
 
-    async fn kill(&mut self, held: Held) {
+    async fn kill(&mut self, held: Held) -> Result<(), String> {
         self.app.workers.pop().unwrap().kill9().unwrap();
         held.cut();
         self.app.start_worker().await.unwrap();
-        self.settle().await;
+        self.settle().await
     }
 
-    async fn kill_then_deliver(&mut self, held: Held) {
+    async fn kill_then_deliver(&mut self, held: Held) -> Result<(), String> {
         self.app.workers.pop().unwrap().kill9().unwrap();
         // At once, and not whenever the next worker is up: what arrives later than the settle time, nobody can foresee.
         // An upstream that refuses the dead client's message is an end like another.
         let _ = held.deliver_then_cut().await;
         self.app.start_worker().await.unwrap();
-        self.settle().await;
+        self.settle().await
     }
 
-    async fn freeze(&mut self, held: Option<Held>) {
+    async fn freeze(&mut self, held: Option<Held>) -> Result<(), String> {
         self.app.workers[0].stop().unwrap();
         let frozen: uuid::Uuid = sqlx::query_scalar("select id from workers")
             .fetch_one(&self.app.admin)
@@ -165,7 +165,7 @@ impl Walker {
             held.release();
         }
         self.app.start_worker().await.unwrap();
-        self.settle().await;
+        self.settle().await?;
         // Past its lease, and replaced: a worker that goes on earlier is none the worse for it.
         eventually(SOON, || async {
             let row = sqlx::query("select from workers where id = $1").bind(frozen);
@@ -180,6 +180,7 @@ impl Walker {
         if passed {
             self.thaw().await;
         }
+        Ok(())
     }
 
     /// The frozen worker goes on, learns that it was replaced, and changes nothing.
@@ -193,8 +194,21 @@ impl Walker {
         frozen.kill9().unwrap();
     }
 
-    async fn settle(&self) {
-        self.app.settled(SOON).await.unwrap();
+    async fn settle(&self) -> Result<(), String> {
+        let Err(_) = self.app.settled(SOON).await else {
+            return Ok(());
+        };
+        let state = sqlx::query_scalar::<_, String>(
+            "select concat_ws(' ', 'lane', ready_at <= now(), worker, running_job, fence) from lanes where worker is not null or ready_at is not null
+             union all select concat_ws(' ', 'job', state, run_at <= now(), waiting_for) from jobs
+             union all select concat_ws(' ', 'worker', id, alive_until - now()) from workers
+             union all select concat_ws(' ', 'session', pid, state, now() - xact_start, left(query, 60)) from pg_stat_activity
+               where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()",
+        )
+        .fetch_all(&self.app.admin)
+        .await
+        .unwrap();
+        Err(format!("the queue did not settle: {state:#?}"))
     }
 
     async fn check(&self, matter: Matter, number: usize) -> Result<(), String> {
@@ -227,7 +241,7 @@ impl Walker {
     }
 }
 
-/// A lease that found nothing is no step of a sync.
+/// A lease that took nothing is no step of a sync.
 fn rows_at_least(label: &str) -> u64 {
     u64::from(label == "COMMIT queue_lease")
 }
@@ -239,6 +253,7 @@ fn is_background(label: &str) -> bool {
         "queue_take_over",
         "queue_register",
         "schedules",
+        "breaker_judge",
         "firm_integrations",
         "oauth_states",
         "lanes",
@@ -260,7 +275,7 @@ async fn boundaries(search_lag: bool) -> Vec<Boundary> {
         .unwrap();
     let (database_before, clio_before) = (walker.database.steps().len(), walker.clio.steps().len());
     walker.app.approve(&[upload]).await.unwrap();
-    walker.settle().await;
+    walker.settle().await.unwrap();
     // What commits by itself is no boundary that the walk could hold: there must be none of it.
     let alone = walker.database.outside_transactions();
     assert!(alone.is_empty(), "outside of a transaction: {alone:?}");
@@ -419,7 +434,7 @@ async fn crash_an_effect_that_is_applied_late_is_found_and_adopted() {
                 .unwrap();
 
             walker.app.approve(&[upload]).await.unwrap();
-            walker.settle().await;
+            walker.settle().await.unwrap();
 
             walker.check(matter, number).await.unwrap();
         }

@@ -7,6 +7,7 @@
 mod support;
 
 mod approval;
+mod breaker;
 mod contacts;
 mod crash;
 mod failures;

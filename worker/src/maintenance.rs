@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock;
+use shared::db::breaker::{self, BreakerRules};
 use shared::db::{Database, DbError, connections, links, oauth_states, schedules};
 use shared::domain::job::{Priority, RunContext};
-use shared::domain::{ConnectionId, FirmId, RunId, WorkerId};
+use shared::domain::{ConnectionId, FirmId, Platform, RunId, WorkerId};
 use shared::queue;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +17,7 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// The schedule table: name, and how often.
 const SYNC_STATUSES: (&str, Duration) = ("sync_statuses", Duration::from_millis(900));
+const BREAKER: (&str, Duration) = ("breaker", Duration::from_millis(900));
 const SWEEP_LINKS: (&str, Duration) = ("sweep_links", Duration::from_mins(1));
 const CLEAN_UP: (&str, Duration) = ("clean_up", Duration::from_mins(1));
 
@@ -61,6 +63,11 @@ impl Maintenance {
             connections::set_sync_statuses(&mut db).await?;
             db.commit().await?;
         }
+        if self.claim(BREAKER).await? {
+            for platform in Platform::ALL {
+                self.judge_breaker(platform).await?;
+            }
+        }
         if self.claim(SWEEP_LINKS).await? {
             self.enqueue_sweeps().await?;
         }
@@ -85,6 +92,26 @@ impl Maintenance {
             self.slots.hear(&freed);
         }
         Ok(())
+    }
+
+    async fn judge_breaker(&self, platform: Platform) -> Result<(), DbError> {
+        let mut db = self.database.worker().await?;
+        let judged = breaker::judge(&mut db, platform, BreakerRules::default()).await?;
+        if let Some(judged) = &judged {
+            // Paused connections heed no notification that names them.
+            queue::notify_everything(&mut db).await?;
+            tracing::warn!(
+                platform = platform.as_str(),
+                change = judged.change,
+                troubled = judged.troubled,
+                called = judged.called,
+                wait_ms = judged.wait.as_millis(),
+                "the platform's breaker changed"
+            );
+            metrics::counter!("casehug_breaker_changes_total", "platform" => platform.as_str(), "change" => judged.change.clone())
+                .increment(1);
+        }
+        db.commit().await
     }
 
     async fn enqueue_sweeps(&self) -> Result<(), DbError> {

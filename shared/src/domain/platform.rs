@@ -21,6 +21,9 @@ pub enum Platform {
 pub struct UnknownPlatform;
 
 impl Platform {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Clio, Self::Lawmatics, Self::Smokeball, Self::Mycase];
+
     /// The name in SQL, JSON, URLs and metric labels.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -19,6 +19,11 @@ impl Message {
         self.bytes[0]
     }
 
+    /// For a row: its last column is null.
+    pub(super) fn ends_with_null(&self) -> bool {
+        self.bytes.ends_with(&(-1_i32).to_be_bytes())
+    }
+
     /// The zero-terminated texts at the start of the body; `skip` bytes of other things first.
     pub(super) fn text(&self, nth: usize) -> &str {
         let texts = self.bytes[HEAD..].split(|byte| *byte == 0);

@@ -99,10 +99,10 @@ impl Session {
         }
     }
 
-    /// Counts rows; answers what the message must meet, if it is the answer to a COMMIT.
+    /// Counts rows that say that something was found (their last column is not null); answers what the message must meet, if it is the answer to a COMMIT.
     pub(super) fn received(&mut self, message: &Message) -> Option<Answer> {
         match message.tag() {
-            b'D' => self.count_row(),
+            b'D' if !message.ends_with_null() => self.count_row(),
             b'C' | b'E' | b'I' | b's' => {
                 // A Flush without Sync lets answers come while the exchange is still open.
                 let (statements, simple) = match self.exchanges.front_mut() {

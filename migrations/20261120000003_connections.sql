@@ -73,6 +73,8 @@ select guard_by_firm('provider_cache');
 -- pauses: why work is not visited, and until when ('infinity' = until somebody lifts it).
 -- One table for a person's pause, a provider's Retry-After, the breaker and a lost authorisation.
 -- Written by workers, admins and the connect callback; expired rows are deleted by maintenance.
+-- scope: 'all', 'platform:<platform>', 'region:<platform>:<region>' (a bucket that a platform counts by client and region is used up) or
+-- 'connection:<id>'.
 -- A breaker's row also says how often in a row it was tried in vain, when it is tried again, and for which connection alone it does not
 -- count while that one tries.
 create table pauses (

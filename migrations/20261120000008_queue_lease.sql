@@ -50,13 +50,14 @@ begin
     into v_open
     from unnest(v_locked) v
     cross join lateral (
-      select i.platform, coalesce(i.troubled_at, '-infinity') as troubled_at from firm_integrations i where i.id = v.connection_id limit 1) c
+      select i.platform, i.region, coalesce(i.troubled_at, '-infinity') as troubled_at from firm_integrations i where i.id = v.connection_id limit 1) c
     cross join lateral (
       -- The one that tries for its platform does so with one job.
       select max(x.until) filter (where not t.trying) as until, bool_or(t.trying) as trying
       from pauses x cross join lateral (
         select x.trying is not distinct from v.connection_id and c.troubled_at < x.trying_since as trying) t
-      where x.scope = any(array['all', 'platform:' || c.platform, 'connection:' || v.connection_id]) and x.until > v_now) p
+      where x.scope = any(array['all', 'platform:' || c.platform, 'region:' || c.platform || ':' || c.region, 'connection:' || v.connection_id])
+        and x.until > v_now) p
     cross join lateral (select case when p.trying then 1 else queue_cap(c.platform) end as cap) r
     cross join lateral (
       select count(*) filter (where not l.transferring)::integer as held, min(l.turn) as first_turn

@@ -8,6 +8,7 @@ mod support;
 
 mod approval;
 mod breaker;
+mod buckets;
 mod contacts;
 mod crash;
 mod failures;

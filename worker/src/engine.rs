@@ -90,6 +90,7 @@ impl Engine {
             database: database.clone(),
             worker,
             lease,
+            limits: Arc::default(),
         };
         let shared = Shared {
             database,

@@ -175,11 +175,13 @@ async fn store(
         }
     })?;
     let budget = state.clio.budget();
-    let bucket = limit::Bucket {
-        key: format!("{platform}:{id}"),
-        budget,
+    let caller = limit::Caller {
+        platform,
+        region,
+        firm,
+        connection: id,
     };
-    limit::open(&mut db, &bucket, firm)
+    limit::open(&mut db, &limit::Bucket::of(caller, budget))
         .await
         .map_err(ApiError::from)?;
     connections::unpark(&mut db, id)

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use crate::domain::FirmId;
+use crate::domain::connection::Connection;
+use crate::domain::{ConnectionId, FirmId, Platform, Region};
 
 /// So many calls in any window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,22 +49,98 @@ impl Budget {
     }
 }
 
+/// Who shares a platform's limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountedBy {
+    /// An access token; a connection has one at a time (providers/clio.md §8).
+    Token,
+    /// The firm's account, whatever app calls (providers/lawmatics.md).
+    Firm,
+    /// Our client id in one region: all firms together (providers/smokeball.md, providers/mycase.md).
+    Client,
+}
+
+impl CountedBy {
+    /// What this platform counts by.
+    #[must_use]
+    pub fn of(platform: Platform) -> Self {
+        match platform {
+            Platform::Clio => Self::Token,
+            Platform::Lawmatics => Self::Firm,
+            Platform::Smokeball | Platform::Mycase => Self::Client,
+        }
+    }
+}
+
+/// Whose calls are counted: the identity of a connection as far as limits go.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    pub platform: Platform,
+    pub region: Region,
+    pub firm: FirmId,
+    pub connection: ConnectionId,
+}
+
+impl From<&Connection> for Caller {
+    fn from(connection: &Connection) -> Self {
+        Self {
+            platform: connection.platform,
+            region: connection.region,
+            firm: connection.firm_id,
+            connection: connection.id,
+        }
+    }
+}
+
 /// What a platform counts calls by, and how many it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
     pub key: String,
     pub budget: Budget,
+    /// The firm whose row it is; nothing when firms share it.
+    pub firm: Option<FirmId>,
+    /// What rests when it is used up: everything that would ask it in vain.
+    pub scope: String,
+}
+
+impl Bucket {
+    /// The bucket that this caller's calls are taken from.
+    #[must_use]
+    pub fn of(caller: Caller, budget: Budget) -> Self {
+        let Caller {
+            platform,
+            region,
+            firm,
+            connection,
+        } = caller;
+        let (key, shared) = match CountedBy::of(platform) {
+            CountedBy::Token => (format!("{platform}:{connection}"), false),
+            CountedBy::Firm => (format!("{platform}:firm:{firm}"), false),
+            CountedBy::Client => (format!("{platform}:client:{region}"), true),
+        };
+        Self {
+            key,
+            budget,
+            firm: (!shared).then_some(firm),
+            // A firm has one connection to a platform: what it alone uses up rests with that connection.
+            scope: if shared {
+                format!("region:{platform}:{region}")
+            } else {
+                format!("connection:{connection}")
+            },
+        }
+    }
 }
 
 /// Opens the bucket of a fresh authorisation, with the one call that learnt its account. A bucket that exists keeps its count:
 /// the same token's calls of the last window still stand.
-pub async fn open(db: &mut PgConnection, bucket: &Bucket, firm: FirmId) -> Result<(), sqlx::Error> {
+pub async fn open(db: &mut PgConnection, bucket: &Bucket) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"insert into buckets as b (key, firm_id, budget, configured, window_ms, sent, used_at)
            values ($1, $2, $3, $3, $4, array[app_now()], app_now())
            on conflict (key) do update set sent = b.sent || app_now(), used_at = app_now()"#,
         bucket.key,
-        firm.0,
+        bucket.firm.map(|firm| firm.0),
         bucket.budget.calls,
         i32::try_from(bucket.budget.window.as_millis()).unwrap_or(i32::MAX),
     )
@@ -85,6 +162,25 @@ pub async fn pause(
     Ok(())
 }
 
+/// Lets everything that would ask this bucket in vain rest; a later pause wins.
+pub async fn rest(
+    db: &mut PgConnection,
+    bucket: &Bucket,
+    wait: Duration,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"insert into pauses as p (scope, reason, firm_id, until, author, created_at)
+           values ($1, 'retry_after', $2, app_now() + $3::bigint * interval '1 ms', 'worker', app_now())
+           on conflict (scope, reason) do update set until = greatest(p.until, excluded.until)"#,
+        bucket.scope,
+        bucket.firm.map(|firm| firm.0),
+        i64::try_from(wait.as_millis()).unwrap_or(i64::MAX),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Takes over the limit that the provider names: downwards at once, upwards slowly.
 pub async fn correct(db: &mut PgConnection, bucket: &Bucket, said: i32) -> Result<(), sqlx::Error> {
     sqlx::query!("select bucket_correct($1, $2)", bucket.key, said)
@@ -96,6 +192,7 @@ pub async fn correct(db: &mut PgConnection, bucket: &Bucket, said: i32) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
 
     #[test]
     fn a_budget_is_calls_in_a_window() {
@@ -104,6 +201,40 @@ mod tests {
         assert_eq!(
             Budget::parse("25/1000ms").unwrap().window,
             Duration::from_secs(1)
+        );
+    }
+
+    #[test]
+    fn a_bucket_is_shared_by_those_whom_the_platform_counts_together() {
+        let caller = |platform, firm, connection| Caller {
+            platform,
+            region: Region::Us,
+            firm: FirmId(Uuid::from_u128(firm)),
+            connection: ConnectionId(Uuid::from_u128(connection)),
+        };
+        let budget = Budget::parse("5/1s").unwrap();
+        let bucket =
+            |platform, firm, connection| Bucket::of(caller(platform, firm, connection), budget);
+
+        for platform in [Platform::Clio, Platform::Lawmatics] {
+            let (one, other) = (bucket(platform, 1, 1), bucket(platform, 2, 2));
+            assert_ne!(one.key, other.key);
+            assert!(one.firm.is_some() && one.scope.starts_with("connection:"));
+        }
+        assert_ne!(
+            bucket(Platform::Clio, 1, 1).key,
+            bucket(Platform::Clio, 1, 2).key,
+            "another connection has another token"
+        );
+        assert_eq!(
+            bucket(Platform::Lawmatics, 1, 1).key,
+            bucket(Platform::Lawmatics, 1, 2).key
+        );
+        let shared = bucket(Platform::Smokeball, 1, 1);
+        assert_eq!(shared.key, bucket(Platform::Smokeball, 2, 2).key);
+        assert_eq!(
+            (shared.firm, shared.scope.as_str()),
+            (None, "region:smokeball:us")
         );
     }
 

@@ -4,6 +4,8 @@
 
 mod bucket;
 mod headers;
+mod local;
 
-pub use bucket::{Bucket, Budget, correct, open, pause};
+pub use bucket::{Bucket, Budget, Caller, CountedBy, correct, open, pause, rest};
 pub use headers::{RateHeaders, clamp_retry_after, retry_after};
+pub use local::LocalLimits;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, Moment};
 use crate::crypto::{KeyRing, Place};
-use crate::db::{connections, links};
+use crate::db::links;
 use crate::domain::{
     LinkId,
     link::Settled,
@@ -211,11 +211,10 @@ impl Session {
         result
     }
 
-    /// The bucket is used up: the whole connection rests until then, so that its other lanes do not ask in vain.
+    /// The bucket is used up: whoever shares it rests until then, so that nobody asks in vain.
     async fn later(&self, wait: Duration) -> Result<CallError, CallError> {
-        let connection = self.gate.connection();
         let mut db = self.gate.database().worker().await?;
-        connections::pause(&mut db, connection.firm_id, connection.id, wait).await?;
+        limit::rest(&mut db, self.gate.bucket(), wait).await?;
         db.commit().await?;
         Ok(CallError::Later {
             wait,

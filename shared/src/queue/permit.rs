@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::clock::Moment;
 use crate::db::{Database, corrupt};
 use crate::domain::{LinkId, WorkerId, connection::Connection, job::LeasedJob};
-use crate::limit::Bucket;
+use crate::limit::{Bucket, LocalLimits};
 
 /// A wait up to this long is slept through; a longer one gives the slot back.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -91,6 +91,8 @@ pub struct GateSettings {
     pub database: Database,
     pub worker: WorkerId,
     pub lease: Lease,
+    /// What this worker knows of limits; shared by all its gates.
+    pub limits: Arc<LocalLimits>,
 }
 
 /// One job's way to its provider.
@@ -151,9 +153,21 @@ impl Gate {
         if !self.wait_for_lease(&ask).await {
             return Ok(Permit::Stop(StopReason::LeaseLost));
         }
+        if ask != Ask::Authorise
+            && let Some(wait) = self.settings.limits.wait(&self.bucket)
+        {
+            if wait > PATIENCE {
+                return Ok(Permit::At { wait });
+            }
+            tokio::time::sleep(wait).await;
+        }
         let asked = Moment::now();
         let row = self.query(ask).await?;
         let wait = Duration::from_millis(u64::try_from(row.wait_ms).unwrap_or(0));
+        let used_up = (row.verdict == "at").then_some(wait);
+        self.settings
+            .limits
+            .learn(&self.bucket, row.budget, used_up);
         Ok(match row.verdict.as_str() {
             // Counted from before the question: the database's send_until is never earlier than ours.
             "go" => Permit::Go {
@@ -203,7 +217,7 @@ impl Gate {
         let mut db = self.settings.database.worker().await?;
         let row = sqlx::query_as!(
             Row,
-            r#"select verdict as "verdict!", wait_ms as "wait_ms!", reason
+            r#"select verdict as "verdict!", wait_ms as "wait_ms!", reason, budget as "budget!"
                from queue_permit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"#,
             self.settings.worker.0,
             self.job.lane,
@@ -212,7 +226,7 @@ impl Gate {
             self.connection.id.0,
             self.connection.epoch,
             bucket,
-            self.connection.firm_id.0,
+            self.bucket.firm.map(|firm| firm.0),
             budget.calls,
             ms(budget.window),
             ms(budget.jitter()),
@@ -231,6 +245,8 @@ struct Row {
     verdict: String,
     wait_ms: i32,
     reason: Option<String>,
+    /// Calls in a window, as the bucket stands now; 0 when it was not asked.
+    budget: i32,
 }
 
 fn ms(duration: Duration) -> i32 {

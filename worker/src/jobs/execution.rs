@@ -87,11 +87,7 @@ impl Execution {
         let Some(oauth) = clio.oauth(connection.region) else {
             return Err(not_configured(connection.platform));
         };
-        // Clio counts per access token (providers/clio.md §8); a connection has one at a time.
-        let bucket = Bucket {
-            key: format!("clio:{}", connection.id),
-            budget: clio.budget(),
-        };
+        let bucket = Bucket::of(connection.as_ref().into(), clio.budget());
         let session = Arc::new(Session::new(SessionSettings {
             http: clio.http.clone(),
             gate: Gate::new(

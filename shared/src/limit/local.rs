@@ -1,0 +1,146 @@
+//! The local half of a limit: a worker does not ask the database for what it knows to be used up.
+//!
+//! It never refuses what the bucket would allow: a token bucket of the same numbers lets every sequence pass that a sliding
+//! window lets pass, and questions asked in vain have as many tokens again. The database alone decides.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock, MonotonicClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use std::num::NonZeroU32;
+use std::time::Instant;
+
+use super::Bucket;
+use crate::clock::Moment;
+
+/// So many buckets are remembered; then all are forgotten, which costs a question each.
+const MOST: usize = 10_000;
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
+
+#[derive(Debug)]
+struct Known {
+    calls: i32,
+    limiter: Arc<Limiter>,
+    used_up_until: Option<Moment>,
+}
+
+/// What one worker knows of the buckets it asks.
+#[derive(Debug, Default)]
+pub struct LocalLimits {
+    known: Mutex<HashMap<String, Known>>,
+}
+
+impl LocalLimits {
+    /// How long asking for this bucket is in vain; nothing when it may be asked. Counts as a question.
+    #[must_use]
+    pub fn wait(&self, bucket: &Bucket) -> Option<Duration> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        let known = known
+            .entry(bucket.key.clone())
+            .or_insert_with(|| Known::new(bucket, bucket.budget.calls));
+        if let Some(until) = known.used_up_until {
+            let left = until.remaining();
+            if !left.is_zero() {
+                return Some(left);
+            }
+            known.used_up_until = None;
+        }
+        let now = MonotonicClock.now();
+        known
+            .limiter
+            .check()
+            .err()
+            .map(|refused| refused.wait_time_from(now))
+    }
+
+    /// What the database answered: how many calls the bucket allows now, and how long it is used up.
+    pub fn learn(&self, bucket: &Bucket, calls: i32, used_up_for: Option<Duration>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = known.get_mut(&bucket.key) else {
+            return;
+        };
+        if calls > 0 && calls != entry.calls {
+            // A quota is fixed for life: another budget is another limiter.
+            *entry = Known::new(bucket, calls);
+        }
+        entry.used_up_until = used_up_for.map(|wait| Moment::now() + wait);
+    }
+}
+
+impl Known {
+    fn new(bucket: &Bucket, calls: i32) -> Self {
+        let questions = u32::try_from(calls).unwrap_or(1).saturating_mul(2);
+        let burst = NonZeroU32::new(questions).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(bucket.budget.window / burst.get())
+            .unwrap_or_else(|| Quota::per_second(burst))
+            .allow_burst(burst);
+        Self {
+            calls,
+            limiter: Arc::new(RateLimiter::direct_with_clock(quota, MonotonicClock)),
+            used_up_until: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ConnectionId, FirmId, Platform, Region};
+    use crate::limit::{Budget, Caller};
+    use uuid::Uuid;
+
+    fn bucket() -> Bucket {
+        let caller = Caller {
+            platform: Platform::Mycase,
+            region: Region::Us,
+            firm: FirmId(Uuid::nil()),
+            connection: ConnectionId(Uuid::nil()),
+        };
+        Bucket::of(caller, Budget::parse("3/3600s").unwrap())
+    }
+
+    #[test]
+    fn a_whole_budget_may_be_asked_for_twice_and_no_more() {
+        let limits = LocalLimits::default();
+        let bucket = bucket();
+
+        for _ in 0..6 {
+            assert_eq!(limits.wait(&bucket), None);
+        }
+        assert!(limits.wait(&bucket).unwrap() > Duration::from_secs(1_000));
+    }
+
+    #[test]
+    fn what_the_database_said_is_not_asked_again_until_then() {
+        let limits = LocalLimits::default();
+        let bucket = bucket();
+        assert_eq!(limits.wait(&bucket), None);
+
+        limits.learn(&bucket, 3, Some(Duration::from_secs(60)));
+        assert!(limits.wait(&bucket).unwrap() <= Duration::from_secs(60));
+
+        limits.learn(&bucket, 3, None);
+        assert_eq!(limits.wait(&bucket), None);
+    }
+
+    #[test]
+    fn a_budget_that_was_raised_is_asked_for_in_full() {
+        let limits = LocalLimits::default();
+        let bucket = bucket();
+        assert_eq!(limits.wait(&bucket), None);
+
+        limits.learn(&bucket, 10, None);
+        for _ in 0..20 {
+            assert_eq!(limits.wait(&bucket), None);
+        }
+        assert!(limits.wait(&bucket).is_some());
+    }
+}

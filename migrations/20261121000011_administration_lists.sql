@@ -23,7 +23,7 @@ declare
   v_in_lanes boolean := p_filter.state in ('queued', 'failed');
   v_source text;
   v_order text := 'r.id desc';
-  v_common text := '';
+  v_where text := '';
 begin
   if p_filter.state = 'running' then
     v_source := 'select j.id, j.created_at, j.connection_id, j.kind, j.matter_id, j.code, ''running'' as state from lanes l
@@ -38,19 +38,19 @@ begin
       || case when p_firm is not null then ' and j.firm_id = $4' else '' end
       || case when p_filter.state = 'failed' and p_filter.code is not null and p_firm is null then ' and j.code = ($1).code' else '' end;
   else
-    -- Done and skipped jobs live on as their log rows, and every other job has one too.
-    v_common := case when p_firm is not null then ' and r.firm_id = $4' else '' end
+    -- Done and skipped jobs live on as their log rows, and every other job has one too. No condition stands inside of the union: only
+    -- then are its parts merged in the order of their indexes.
+    v_where := case when p_firm is not null then ' and r.firm_id = $4' else '' end
       || case when p_firm is not null and p_filter.created_before is not null then ' and r.created_at < ($1).created_before' else '' end
-      || case when p_firm is not null and p_filter.created_after is not null then ' and r.created_at >= ($1).created_after' else '' end;
+      || case when p_firm is not null and p_filter.created_after is not null then ' and r.created_at >= ($1).created_after' else '' end
+      || case when p_filter.matter_id is not null then ' and r.matter_id = ($1).matter_id' else '' end;
     v_source := concat_ws(' union all ',
       case when p_filter.kind is null or p_filter.kind in ('sync_matter', 'sync_document', 'pull_matters') then
-        'select r.id, r.created_at, r.integration_id as connection_id, r.action as kind, r.matter_id, r.code, r.status as state, r.firm_id
-         from integration_sync_logs r where true' || v_common
-         || case when p_filter.matter_id is not null then ' and r.matter_id = ($1).matter_id' else '' end end,
+        'select l.id, l.created_at, l.integration_id as connection_id, l.action as kind, l.matter_id, l.code, l.status as state, l.firm_id
+         from integration_sync_logs l' end,
       case when p_filter.matter_id is null and (p_filter.kind is null or p_filter.kind not in ('sync_matter', 'sync_document', 'pull_matters')) then
-        'select r.id, r.created_at, r.connection_id, r.kind, null::uuid as matter_id, r.code,
-           case when r.author is null then r.status else ''act'' end as state, r.firm_id
-         from activity r where true' || v_common end);
+        'select a.id, a.created_at, a.connection_id, a.kind, null::uuid as matter_id, a.code,
+           case when a.author is null then a.status else ''act'' end as state, a.firm_id from activity a' end);
     if v_source = '' then
       return null;
     end if;
@@ -66,7 +66,7 @@ begin
       and (($1).matter_id is null or r.matter_id = ($1).matter_id)
       and (($1).created_after is null or r.created_at >= ($1).created_after) and (($1).created_before is null or r.created_at < ($1).created_before)
       and (($1).platform is null or ($1).platform = (select c.platform from firm_integrations c where c.id = r.connection_id))) as hit
-    from (' || v_source || ') r where true'
+    from (' || v_source || ') r where true' || v_where
     || case when v_order = 'r.id desc' then
          case when not p_from_start then ' and r.id < $3' else '' end
          || case when p_filter.created_before is not null then ' and r.id < queue_id_at(($1).created_before, queue_id_slack())' else '' end

@@ -62,7 +62,26 @@ const MAY: &[(&str, &str, &[Role])] = {
             "/api/v1/integrations/{platform}/sync",
             &[FirmAdmin, FirmMember, Operator],
         ),
+        ("GET", "/api/v1/jobs", &[FirmAdmin, Operator]),
+        ("GET", "/api/v1/jobs/failures", &[FirmAdmin, Operator]),
         ("POST", "/api/v1/jobs/probe", &[Operator]),
+        ("POST", "/api/v1/jobs/retry", &[FirmAdmin, Operator]),
+        ("GET", "/api/v1/jobs/{id}", &[FirmAdmin, Operator]),
+        ("GET", "/api/v1/jobs/{id}/provider-words", &[FirmAdmin]),
+        ("POST", "/api/v1/jobs/{id}/retry", &[FirmAdmin, Operator]),
+        ("POST", "/api/v1/jobs/{id}/skip", &[FirmAdmin, Operator]),
+        ("POST", "/api/v1/jobs/{id}/cancel", &[FirmAdmin, Operator]),
+        ("POST", "/api/v1/jobs/{id}/run-now", &[FirmAdmin, Operator]),
+        ("GET", "/api/v1/batches/{id}", &[FirmAdmin, Operator]),
+        (
+            "POST",
+            "/api/v1/batches/{id}/cancel",
+            &[FirmAdmin, Operator],
+        ),
+        ("GET", "/api/v1/pauses", &[FirmAdmin, Operator]),
+        ("POST", "/api/v1/pauses", &[FirmAdmin, Operator]),
+        ("DELETE", "/api/v1/pauses", &[FirmAdmin, Operator]),
+        ("GET", "/api/v1/limits", &[FirmAdmin, Operator]),
     ]
 };
 
@@ -83,6 +102,19 @@ impl Caller {
             (None, Some(named)) => Ok(named),
             (None, None) => Err(ApiError::field("firm_id", "is missing")),
         }
+    }
+
+    /// Whose records are meant: a firm's own caller's, or those that an operator names; all firms' when he names none.
+    pub(crate) fn whose(&self, named: Option<FirmId>) -> Result<Option<FirmId>, ApiError> {
+        match (self.role, named) {
+            (Role::Operator, None) => Ok(None),
+            _ => self.firm(named).map(Some),
+        }
+    }
+
+    /// Operators alone act for all firms.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.role == Role::Operator
     }
 }
 

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::domain::Platform;
 use shared::domain::event::MAX_ID_CHARS;
+use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -101,6 +102,20 @@ impl FromRequestParts<AppState> for EventId {
             .filter(|id| id.chars().count() <= MAX_ID_CHARS && !id.contains('\0'))
             .map(Self)
             .ok_or(ApiError::NotFound)
+    }
+}
+
+/// A record's id in the path; one that no record can have is not there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IdPath(pub(crate) Uuid);
+
+impl FromRequestParts<AppState> for IdPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<Uuid>::from_request_parts(parts, state).await;
+        path.map(|path| Self(path.0))
+            .map_err(|_| ApiError::NotFound)
     }
 }
 

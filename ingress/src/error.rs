@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use shared::db::pauses::PauseError;
 use shared::db::{DbError, violates};
+use shared::queue::admin::ActError;
 use utoipa::ToSchema;
 
 /// What every handler returns.
@@ -40,6 +42,8 @@ pub(crate) enum ApiError {
     TooLarge,
     #[error("the body must be application/json")]
     UnsupportedType,
+    #[error("the record's state does not allow it")]
+    WrongState,
     #[error("the request is not valid")]
     Invalid(Vec<FieldError>),
     #[error("the action is not available yet")]
@@ -75,7 +79,7 @@ impl ApiError {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotConnected | Self::NotConfigured => StatusCode::CONFLICT,
+            Self::NotConnected | Self::NotConfigured | Self::WrongState => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) | Self::NotAvailable => StatusCode::UNPROCESSABLE_ENTITY,
@@ -93,6 +97,7 @@ impl ApiError {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NotConnected => "not_connected",
             Self::NotConfigured => "not_configured",
+            Self::WrongState => "wrong_state",
             Self::TooLarge => "too_large",
             Self::UnsupportedType => "unsupported_media_type",
             Self::Invalid(_) => "invalid_request",
@@ -113,6 +118,7 @@ impl ApiError {
             Self::NotConfigured => {
                 "CaseHug has to be given credentials for this platform and region"
             }
+            Self::WrongState => "look at its state; it may have changed meanwhile",
             Self::TooLarge => "send at most 1 MiB",
             Self::UnsupportedType => "send Content-Type: application/json",
             Self::Invalid(_) => "correct the named fields",
@@ -188,6 +194,26 @@ impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
         tracing::error!(error = %error, "a statement failed");
         Self::Unavailable
+    }
+}
+
+impl From<ActError> for ApiError {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::NotFound => Self::NotFound,
+            ActError::WrongState => Self::WrongState,
+            ActError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<PauseError> for ApiError {
+    fn from(error: PauseError) -> Self {
+        match error {
+            PauseError::NotFound => Self::NotFound,
+            PauseError::Past => Self::field("until", "must lie ahead"),
+            PauseError::Database(error) => error.into(),
+        }
     }
 }
 

@@ -53,7 +53,24 @@ fn router() -> (Router<AppState>, Document) {
             routes::sync::request_sync,
             routes::sync_logs::list_sync_logs
         ))
-        .routes(routes!(routes::probe::enqueue_probes))
+        .routes(routes!(routes::jobs::list::list_jobs))
+        .routes(routes!(routes::jobs::failures::list_failures))
+        .routes(routes!(routes::jobs::probe::enqueue_probes))
+        .routes(routes!(routes::jobs::batches::retry_jobs))
+        .routes(routes!(routes::jobs::show::get_job))
+        .routes(routes!(routes::jobs::show::reveal_provider_words))
+        .routes(routes!(routes::jobs::act::retry_job))
+        .routes(routes!(routes::jobs::act::skip_job))
+        .routes(routes!(routes::jobs::act::cancel_job))
+        .routes(routes!(routes::jobs::act::run_job_now))
+        .routes(routes!(routes::jobs::batches::get_batch))
+        .routes(routes!(routes::jobs::batches::cancel_batch))
+        .routes(routes!(
+            routes::pauses::list_pauses,
+            routes::pauses::add_pause,
+            routes::pauses::remove_pause
+        ))
+        .routes(routes!(routes::rate_limits::list_limits))
         .split_for_parts();
     let text = document.to_pretty_json().unwrap_or_default();
     let router = router.route(

@@ -49,6 +49,14 @@ impl AppState {
         Ok(self.database.firm(firm).await?)
     }
 
+    /// A transaction that sees this firm's rows alone, or, for an operator who names none, all firms'.
+    pub(crate) async fn of(&self, firm: Option<FirmId>) -> Result<Transaction, ApiError> {
+        match firm {
+            Some(firm) => self.firm(firm).await,
+            None => Ok(self.database.worker().await?),
+        }
+    }
+
     /// Where the provider sends the browser back to.
     pub(crate) fn callback_url(&self, platform: Platform) -> String {
         self.address(&format!("api/v1/integrations/{platform}/callback"))

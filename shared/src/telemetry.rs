@@ -13,6 +13,7 @@
 //! | `casehug_provider_calls_total{platform,status}` | counter | calls, `none` without an answer |
 //! | `casehug_provider_call_seconds{platform}` | histogram | their duration |
 //! | `casehug_token_refreshes_total` | counter | tokens refreshed |
+//! | `casehug_batch_jobs_retried_total` | counter | failed jobs that batches put back |
 //! | `casehug_duplicates_suspected_total` | counter | links that the doubt sweep could not explain; alert above 0 |
 //! | `casehug_http_requests_total{route,status}` | counter | ingress requests by route template |
 

@@ -83,7 +83,7 @@ pub(crate) fn outcome(
             },
             ..blank
         },
-        Instruction::Snooze { wait, reason } => later(blank, wait, reason, "snooze"),
+        Instruction::Snooze { wait, reason } => snoozed(blank, wait, reason),
         Instruction::Limited { .. } if job.limited >= retry::MAX_LIMITED => {
             let failure = Failure::new(
                 "provider_limited",
@@ -96,7 +96,7 @@ pub(crate) fn outcome(
             let limited = job.limited + 1;
             Outcome {
                 limited,
-                ..later(blank, pause, Waiting::Limited, "snooze")
+                ..snoozed(blank, pause, Waiting::Limited)
             }
         }
         Instruction::Retry(failure) => retried(job, blank, failure, fraction),
@@ -134,6 +134,14 @@ fn retried(job: &LeasedJob, blank: Outcome, failure: Failure, fraction: f64) -> 
         code: Some(failure.code.into()),
         message: Some(failure.message),
         ..later(counted, delay, Waiting::Retry, "retry")
+    }
+}
+
+/// The history keeps what it waited for.
+fn snoozed(blank: Outcome, wait: Duration, reason: Waiting) -> Outcome {
+    Outcome {
+        code: Some(reason.as_str().into()),
+        ..later(blank, wait, reason, "snooze")
     }
 }
 

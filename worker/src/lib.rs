@@ -5,8 +5,10 @@
 //! - `finisher` commits the outcomes that have gathered.
 //! - `renewer` keeps the lease alive until the last job has ended, and stops all jobs when it cannot.
 //! - `relay` fans the inbox out; `maintenance` does what is due now and then.
+//! - `batches` retries what people asked to be retried in bulk.
 //! - `registry` lists the jobs; `jobs` are they.
 
+mod batches;
 mod engine;
 mod executor;
 mod finisher;

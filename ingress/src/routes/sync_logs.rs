@@ -9,6 +9,7 @@ use serde_json::Value;
 use shared::db::connections;
 use shared::db::sync_logs::{self, Filter, SyncLog};
 use shared::domain::{FirmId, MatterId, Platform, RunId};
+use shared::queue::admin::WaitingFor;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -50,13 +51,6 @@ pub(crate) struct LogRow {
     attempts: i32,
     code: Option<String>,
     waiting: Option<WaitingFor>,
-}
-
-/// Why a pending row does not run, and until when.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WaitingFor {
-    why: String,
-    until: Option<DateTime<Utc>>,
 }
 
 /// A page.

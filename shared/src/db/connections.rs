@@ -105,6 +105,19 @@ pub async fn find(
     row.map(Connection::try_from).transpose()
 }
 
+/// The firm that a connection belongs to.
+pub async fn find_firm(
+    db: &mut PgConnection,
+    id: ConnectionId,
+) -> Result<Option<FirmId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select firm_id as "firm_id: FirmId" from firm_integrations where id = $1"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// The connections of several firms that are not disconnected, for the relay.
 pub async fn list_of_firms(
     db: &mut PgConnection,

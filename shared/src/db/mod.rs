@@ -4,11 +4,13 @@
 //! of one firm) or `casehug_worker` (all rows) for its own length. A forgotten role is refused and not unguarded.
 
 pub mod breaker;
+pub mod activity;
 pub mod connections;
 pub mod events;
 pub mod links;
 pub mod matters;
 pub mod oauth_states;
+pub mod pauses;
 pub mod provider_cache;
 pub mod schedules;
 pub mod sync_logs;

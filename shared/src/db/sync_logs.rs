@@ -51,22 +51,7 @@ pub async fn list(
         r#"select g.id, g.firm_id, g.integration_id, g.matter_id, g.upload_id, g.action, g.status, g.external_id, g.error_message,
              g.details, g.run_id, g.code, g.attempts, g.created_at, g.finished_at, w.why as "waiting_why?", w.until as "waiting_until?"
            from integration_sync_logs g
-           left join lateral (
-             select case
-                 when l.running_job = j.id then null
-                 when p.reason is not null then p.reason
-                 when h.id <> j.id then 'behind:' || h.id
-                 else j.waiting_for end as why,
-               case when l.running_job = j.id then null
-                 when p.reason is not null then nullif(p.until, 'infinity')
-                 when h.id <> j.id then null
-                 when j.waiting_for is not null then j.run_at end as until
-             from jobs j join lanes l on l.key = j.lane
-             left join lateral (select q.id from jobs q where q.lane = j.lane and q.state = 'queued' and q.seq > l.gone_through order by q.seq limit 1) h on true
-             left join lateral (select q.reason, q.until from pauses q join firm_integrations c on c.id = j.connection_id
-               where q.scope in ('all', 'platform:' || c.platform, 'connection:' || j.connection_id) and q.until > app_now()
-               order by q.until desc limit 1) p on true
-             where j.id = g.id and j.state = 'queued') w on g.status = 'pending'
+           left join lateral (select e.why, e.until from queue_explain(array[g.id]) e) w on g.status = 'pending'
            where g.firm_id = $1
              and ($2::uuid is null or g.integration_id = $2)
              and ($3::uuid is null or g.matter_id = $3)

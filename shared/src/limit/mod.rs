@@ -5,7 +5,9 @@
 mod bucket;
 mod headers;
 mod local;
+mod state;
 
 pub use bucket::{Bucket, Budget, Caller, CountedBy, correct, open, pause, rest};
 pub use headers::{RateHeaders, clamp_retry_after, retry_after};
 pub use local::LocalLimits;
+pub use state::{BucketState, list};

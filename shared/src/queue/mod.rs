@@ -3,6 +3,8 @@
 //! The steps that must lock before they read are functions of the schema, one migration each; here are their callers and
 //! the runtime around them.
 
+pub mod admin;
+
 mod backend;
 mod enqueue;
 mod finish;

@@ -4,12 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use shared::clock;
-use shared::db::connections;
-use shared::domain::job::{NewJob, Priority, RunContext};
-use shared::domain::{ConnectionId, FirmId, RunId};
-use shared::queue;
+use shared::domain::{ConnectionId, FirmId};
+use shared::queue::admin::{self, MOST_PROBES, Probes};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,8 +13,6 @@ use crate::auth::Caller;
 use crate::body::JsonBody;
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::state::AppState;
-
-const MOST: u32 = 10_000;
 
 /// How many probes, in how many lanes of which connection.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -31,12 +25,12 @@ pub(crate) struct ProbeBody {
 
 /// Enqueues probes.
 #[utoipa::path(post, path = "/api/v1/jobs/probe", request_body = ProbeBody, security(("bearer" = ["operator"])),
-    responses((status = 202, body = Value), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+    responses((status = 202, body = Probes), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub(crate) async fn enqueue_probes(
     State(state): State<AppState>,
     _: Caller,
     JsonBody(body): JsonBody,
-) -> ApiResult<(StatusCode, Json<Value>)> {
+) -> ApiResult<(StatusCode, Json<Probes>)> {
     let body: ProbeBody = serde_json::from_value(body).map_err(|_| {
         ApiError::field(
             "",
@@ -44,29 +38,14 @@ pub(crate) async fn enqueue_probes(
         )
     })?;
     let (count, lanes) = (body.count.unwrap_or(1), body.lanes.unwrap_or(1));
-    if !(1..=MOST).contains(&count) || !(1..=MOST).contains(&lanes) {
+    if !(1..=MOST_PROBES).contains(&count) || !(1..=MOST_PROBES).contains(&lanes) {
         return Err(ApiError::field("count", "and lanes must be 1 to 10000"));
     }
-    let (firm, id) = (FirmId(body.firm_id), ConnectionId(body.connection_id));
+    let (firm, connection) = (FirmId(body.firm_id), ConnectionId(body.connection_id));
     let mut db = state.database.worker().await?;
-    connections::find(&mut db, firm, id)
+    let probes = admin::enqueue_probes(&mut db, firm, connection, count, lanes)
         .await?
         .ok_or(ApiError::NotFound)?;
-    let run = RunContext {
-        firm_id: firm,
-        connection_id: id,
-        run_id: RunId(clock::new_id()),
-        priority: Priority::Background,
-        explicit: false,
-        event_ids: Vec::new(),
-    };
-    let jobs: Vec<NewJob> = (0..count)
-        .map(|n| run.probe(&(n % lanes).to_string()))
-        .collect();
-    queue::enqueue(&mut db, &jobs).await?;
     db.commit().await?;
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(json!({ "run_id": run.run_id, "jobs": count })),
-    ))
+    Ok((StatusCode::ACCEPTED, Json(probes)))
 }

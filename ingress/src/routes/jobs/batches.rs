@@ -1,0 +1,104 @@
+//! `POST /api/v1/jobs/retry`: the retry of all failed jobs that match, counted first; and its progress.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use shared::domain::FirmId;
+use shared::queue::admin::{self, Batch, JobFilter, JobState};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::show::FirmQuery;
+use crate::auth::Caller;
+use crate::body::{IdPath, JsonBody, QueryOf};
+use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::state::AppState;
+
+/// A batch is fixed in one statement, which takes some seconds for as many as this.
+const MOST: i64 = 1_000_000;
+
+/// Which failed jobs, and whether they are only counted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetryBody {
+    #[serde(default)]
+    filter: JobFilter,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// How many failed jobs match.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Counted {
+    counted: i64,
+}
+
+/// Retries all failed jobs that match, in their original order and within their connections' budgets. `dry_run` only counts.
+#[utoipa::path(post, path = "/api/v1/jobs/retry", request_body = RetryBody, params(FirmQuery), security(("bearer" = ["firm_admin", "operator"])),
+    responses((status = 200, body = Counted), (status = 202, body = Batch), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub(crate) async fn retry_jobs(
+    State(state): State<AppState>,
+    caller: Caller,
+    QueryOf(query): QueryOf<FirmQuery>,
+    JsonBody(body): JsonBody,
+) -> ApiResult<Response> {
+    let body: RetryBody = serde_path_to_error::deserialize(body)
+        .map_err(|error| ApiError::field(error.path().to_string(), "has a wrong form"))?;
+    let mut filter = body.filter;
+    if filter.state.is_some_and(|state| state != JobState::Failed) {
+        return Err(ApiError::field("filter.state", "must be failed"));
+    }
+    let firm = caller.whose(filter.firm_id.or(query.firm_id.map(FirmId)))?;
+    filter.firm_id = firm;
+    let mut db = state.of(firm).await?;
+    let counted = admin::count_matching(&mut db, &filter).await?;
+    if body.dry_run {
+        return Ok(Json(Counted { counted }).into_response());
+    }
+    if counted > MOST {
+        return Err(ApiError::field("filter", "fits more than 1000000 jobs"));
+    }
+    let id = admin::begin_batch(&mut db, &filter, &caller.subject).await?;
+    let batch = admin::find_batch(&mut db, firm, id).await?;
+    db.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(batch.ok_or(ApiError::NotFound)?)).into_response())
+}
+
+/// Shows a batch and its progress.
+#[utoipa::path(get, path = "/api/v1/batches/{id}", params(("id" = Uuid, Path), FirmQuery), security(("bearer" = ["firm_admin", "operator"])),
+    responses((status = 200, body = Batch), (status = 404, body = ErrorBody)))]
+pub(crate) async fn get_batch(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    QueryOf(query): QueryOf<FirmQuery>,
+) -> ApiResult<Json<Batch>> {
+    let firm = caller.whose(query.firm_id.map(FirmId))?;
+    let mut db = state.of(firm).await?;
+    let batch = admin::find_batch(&mut db, firm, id).await?;
+    Ok(Json(batch.ok_or(ApiError::NotFound)?))
+}
+
+/// Stops a batch: what it has made ready goes on, the rest stays failed.
+#[utoipa::path(post, path = "/api/v1/batches/{id}/cancel", params(("id" = Uuid, Path), FirmQuery), security(("bearer" = ["firm_admin", "operator"])),
+    responses((status = 200, body = Batch), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
+pub(crate) async fn cancel_batch(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    QueryOf(query): QueryOf<FirmQuery>,
+) -> ApiResult<Json<Batch>> {
+    let firm = caller.whose(query.firm_id.map(FirmId))?;
+    let mut db = state.of(firm).await?;
+    let cancelled = admin::cancel_batch(&mut db, firm, id, &caller.subject).await?;
+    let batch = admin::find_batch(&mut db, firm, id)
+        .await?
+        .ok_or(ApiError::NotFound)?;
+    if !cancelled {
+        return Err(ApiError::WrongState);
+    }
+    db.commit().await?;
+    Ok(Json(batch))
+}

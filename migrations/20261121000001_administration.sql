@@ -45,9 +45,9 @@ select guard_by_firm('batches');
 grant insert, update on batches to casehug_firm;
 
 -- batch_jobs: a job that a batch still has to retry (retried_at null) or has retried and waits for. position: the original order; within
--- a lane it follows seq. Written when the batch is asked for; goes when its job has ended, or its batch was cancelled before its turn.
+-- a lane it follows seq. No foreign keys: a million rows are written in one statement. Written when the batch is asked for; goes when its job has ended, or its batch was cancelled before its turn.
 create table batch_jobs (
-  batch_id uuid not null references batches (id) on delete cascade,
+  batch_id uuid not null,
   position integer not null,
   firm_id uuid not null,
   connection_id uuid not null,

@@ -7,6 +7,7 @@
 //! - `relay` fans the inbox out; `maintenance` does what is due now and then.
 //! - `batches` retries what people asked to be retried in bulk.
 //! - `registry` lists the jobs; `jobs` are they.
+//! - `cli` is the command line.
 
 mod batches;
 mod engine;
@@ -23,6 +24,8 @@ mod slots;
 
 pub mod jobs;
 mod registry;
+
+pub mod cli;
 
 use anyhow::Context;
 use shared::config::WorkerConfig;

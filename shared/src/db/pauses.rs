@@ -192,10 +192,21 @@ mod tests {
 
     #[test]
     fn a_scope_is_read_as_it_is_written_and_nothing_else_is_one() {
-        for text in ["all", "platform:clio", "connection:00000000-0000-0000-0000-000000000007"] {
+        for text in [
+            "all",
+            "platform:clio",
+            "connection:00000000-0000-0000-0000-000000000007",
+        ] {
             assert_eq!(PauseScope::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "everything", "platform:", "platform:word", "connection:7", "all:"] {
+        for text in [
+            "",
+            "everything",
+            "platform:",
+            "platform:word",
+            "connection:7",
+            "all:",
+        ] {
             assert_eq!(PauseScope::parse(text), None, "{text}");
         }
     }

@@ -8,16 +8,12 @@ use serde::{Deserialize, Serialize};
 use shared::domain::FirmId;
 use shared::queue::admin::{self, Batch, JobFilter, JobState};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::show::FirmQuery;
 use crate::auth::Caller;
 use crate::body::{IdPath, JsonBody, QueryOf};
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::state::AppState;
-
-/// A batch is fixed in one statement, which takes some seconds for as many as this.
-const MOST: i64 = 1_000_000;
 
 /// Which failed jobs, and whether they are only counted.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -57,7 +53,7 @@ pub(crate) async fn retry_jobs(
     if body.dry_run {
         return Ok(Json(Counted { counted }).into_response());
     }
-    if counted > MOST {
+    if counted > admin::MOST_IN_A_BATCH {
         return Err(ApiError::field("filter", "fits more than 1000000 jobs"));
     }
     let id = admin::begin_batch(&mut db, &filter, &caller.subject).await?;

@@ -114,24 +114,44 @@ async fn change(
     let firm = whose.map(|firm| firm.0);
     match act {
         Act::Retry => {
-            sqlx::query_as!(Row, "select outcome, firm_id, connection_id, twin, due from queue_retry($1, $2)", firm, job.0)
-                .fetch_one(db)
-                .await
+            sqlx::query_as!(
+                Row,
+                "select outcome, firm_id, connection_id, twin, due from queue_retry($1, $2)",
+                firm,
+                job.0
+            )
+            .fetch_one(db)
+            .await
         }
         Act::Skip => {
-            sqlx::query_as!(Row, "select outcome, firm_id, connection_id, twin, due from queue_skip($1, $2)", firm, job.0)
-                .fetch_one(db)
-                .await
+            sqlx::query_as!(
+                Row,
+                "select outcome, firm_id, connection_id, twin, due from queue_skip($1, $2)",
+                firm,
+                job.0
+            )
+            .fetch_one(db)
+            .await
         }
         Act::Cancel => {
-            sqlx::query_as!(Row, "select outcome, firm_id, connection_id, twin, due from queue_cancel($1, $2)", firm, job.0)
-                .fetch_one(db)
-                .await
+            sqlx::query_as!(
+                Row,
+                "select outcome, firm_id, connection_id, twin, due from queue_cancel($1, $2)",
+                firm,
+                job.0
+            )
+            .fetch_one(db)
+            .await
         }
         Act::RunNow => {
-            sqlx::query_as!(Row, "select outcome, firm_id, connection_id, twin, due from queue_run_now($1, $2)", firm, job.0)
-                .fetch_one(db)
-                .await
+            sqlx::query_as!(
+                Row,
+                "select outcome, firm_id, connection_id, twin, due from queue_run_now($1, $2)",
+                firm,
+                job.0
+            )
+            .fetch_one(db)
+            .await
         }
     }
 }

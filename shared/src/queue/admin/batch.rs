@@ -13,6 +13,8 @@ use crate::db::{Database, activity};
 use crate::domain::{ConnectionId, FirmId};
 use crate::queue::notify_ready;
 
+/// A batch is fixed in one statement: nine seconds for as many as this, of the thirty that a statement has.
+pub const MOST_IN_A_BATCH: i64 = 1_000_000;
 /// A step retries so many jobs at most: its locks are held for a moment.
 const STEP: i32 = 500;
 
@@ -115,10 +117,14 @@ pub async fn cancel_batch(
     author: &str,
 ) -> Result<bool, sqlx::Error> {
     let firm = whose.map(|firm| firm.0);
-    let cancelled =
-        sqlx::query_scalar!(r#"select batch_cancel($1, $2, $3) as "cancelled!""#, firm, id, author)
-            .fetch_one(&mut *db)
-            .await?;
+    let cancelled = sqlx::query_scalar!(
+        r#"select batch_cancel($1, $2, $3) as "cancelled!""#,
+        firm,
+        id,
+        author
+    )
+    .fetch_one(&mut *db)
+    .await?;
     if cancelled {
         record(db, whose, "cancel_batch", author, id, json!({})).await?;
     }

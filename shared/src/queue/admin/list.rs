@@ -95,7 +95,12 @@ mod tests {
         };
 
         assert_eq!(Seek::read(&seek.write()), Some(seek));
-        for text in ["", "x", "MSAy", "LTEgMDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAw"] {
+        for text in [
+            "",
+            "x",
+            "MSAy",
+            "LTEgMDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAw",
+        ] {
             assert_eq!(Seek::read(text), None, "{text}");
         }
     }

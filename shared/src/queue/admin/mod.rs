@@ -12,12 +12,16 @@ mod probe;
 mod show;
 
 pub use act::{Act, ActError, Acted, act};
-pub use batch::{Batch, BatchStep, begin_batch, cancel_batch, count_matching, find_batch, step};
+pub use batch::{
+    Batch, BatchStep, MOST_IN_A_BATCH, begin_batch, cancel_batch, count_matching, find_batch, step,
+};
 pub use failures::{Cause, Failures, failures};
 pub use filter::{JobFilter, JobState};
 pub use list::{JobPage, Seek, list};
 pub use probe::{MOST_PROBES, Probes, enqueue_probes};
-pub use show::{ActTaken, ExecutionView, JobDetail, JobView, WaitingFor, find, find_provider_words};
+pub use show::{
+    ActTaken, ExecutionView, JobDetail, JobView, WaitingFor, find, find_provider_words,
+};
 
 use act::end_cancelled;
 

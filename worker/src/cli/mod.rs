@@ -1,0 +1,89 @@
+//! The command line: the worker itself, its migrations, and the administration of jobs with the verbs of the HTTP API.
+//! It works on the database directly; who acts is recorded as there.
+
+mod arguments;
+
+mod batches;
+mod jobs;
+mod limits;
+mod pauses;
+
+mod print;
+
+use anyhow::Context;
+use clap::Parser;
+use shared::config::WorkerConfig;
+use shared::db::{Database, Transaction};
+use shared::domain::FirmId;
+
+use arguments::{Arguments, Command};
+use print::Form;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// In words for the terminal.
+pub async fn run() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let office = |database| Office {
+        database,
+        firm: arguments.firm.map(FirmId),
+        author: arguments.author.clone().unwrap_or_else(os_user),
+        form: if arguments.json {
+            Form::Json
+        } else {
+            Form::Table
+        },
+    };
+    match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => {
+            let read = WorkerConfig::read(|name| std::env::var(name).ok());
+            crate::run(read.map_err(anyhow::Error::msg)?).await
+        }
+        Command::Migrate => migrate().await,
+        Command::Jobs { verb } => jobs::run(&office(database()?), verb).await,
+        Command::Batches { verb } => batches::run(&office(database()?), verb).await,
+        Command::Pauses { verb } => pauses::run(&office(database()?), verb).await,
+        Command::Limits => limits::run(&office(database()?)).await,
+    }
+}
+
+/// From where a person administers: whose records are meant, who acts, and how it is shown.
+struct Office {
+    database: Database,
+    firm: Option<FirmId>,
+    author: String,
+    form: Form,
+}
+
+impl Office {
+    /// A transaction that sees the firm's rows alone, or all firms' when none was named.
+    async fn begin(&self) -> anyhow::Result<Transaction> {
+        let transaction = match self.firm {
+            Some(firm) => self.database.firm(firm).await,
+            None => self.database.worker().await,
+        };
+        transaction.context("reach the database")
+    }
+}
+
+fn database() -> anyhow::Result<Database> {
+    let url = std::env::var("DATABASE_URL").context("DATABASE_URL is missing")?;
+    Ok(Database::lazy(&url, 1)?)
+}
+
+async fn migrate() -> anyhow::Result<()> {
+    let direct = std::env::var("DATABASE_DIRECT_URL").or_else(|_| std::env::var("DATABASE_URL"));
+    let url = direct.context("DATABASE_URL is missing")?;
+    shared::schema::migrate(&url).await?;
+    Ok(())
+}
+
+/// Who is logged in; a container often knows no more than a number.
+fn os_user() -> String {
+    let named = ["USER", "LOGNAME"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|name| !name.is_empty());
+    named.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}

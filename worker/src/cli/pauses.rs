@@ -1,0 +1,79 @@
+//! `casehug-worker pauses …`
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use shared::clock;
+use shared::db::pauses::{self, PauseScope};
+use shared::queue;
+
+use super::Office;
+use super::arguments::PausesVerb;
+use super::print::{or_dash, time_or_dash, words};
+
+const MOST: i64 = 10_000;
+
+pub(super) async fn run(office: &Office, verb: PausesVerb) -> anyhow::Result<()> {
+    match verb {
+        PausesVerb::List => list(office).await,
+        PausesVerb::Add {
+            scope,
+            reason,
+            until,
+            lasting,
+        } => {
+            let until = until.or_else(|| lasting.map(|time| clock::wall_now() + time));
+            add(office, scope, &reason, until).await
+        }
+        PausesVerb::Remove { scope } => remove(office, scope).await,
+    }
+}
+
+async fn list(office: &Office) -> anyhow::Result<()> {
+    let mut db = office.begin().await?;
+    let pauses = pauses::list(&mut db, office.firm, None, MOST).await?;
+    office.form.show(&json!({ "pauses": pauses }), |_| {
+        let mut rows = vec![words(["SCOPE", "KIND", "UNTIL", "BY", "REASON"])];
+        rows.extend(pauses.iter().map(|pause| {
+            vec![
+                pause.scope.clone(),
+                pause.kind.clone(),
+                time_or_dash(pause.until),
+                pause.author.clone(),
+                or_dash(pause.reason.as_deref()),
+            ]
+        }));
+        rows
+    })
+}
+
+async fn add(
+    office: &Office,
+    scope: PauseScope,
+    reason: &str,
+    until: Option<DateTime<Utc>>,
+) -> anyhow::Result<()> {
+    // An operator may pause what is nobody's own: no firm's role writes that.
+    let mut db = office.database.worker().await?;
+    pauses::insert(&mut db, office.firm, scope, until, reason, &office.author).await?;
+    queue::notify_everything(&mut db).await?;
+    db.commit().await?;
+    let done = json!({ "paused": scope.to_string(), "until": until });
+    office.form.show(&done, |_| {
+        vec![vec![format!(
+            "paused {scope} until {}",
+            time_or_dash(until)
+        )]]
+    })
+}
+
+async fn remove(office: &Office, scope: PauseScope) -> anyhow::Result<()> {
+    let mut db = office.database.worker().await?;
+    pauses::delete(&mut db, office.firm, scope, &office.author).await?;
+    queue::notify_everything(&mut db).await?;
+    db.commit().await?;
+    office
+        .form
+        .show(&json!({ "lifted": scope.to_string() }), |_| {
+            vec![vec![format!("lifted the pause of {scope}")]]
+        })
+}

@@ -4,8 +4,10 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod office;
 mod support;
 
+mod administration;
 mod approval;
 mod breaker;
 mod buckets;

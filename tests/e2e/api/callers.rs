@@ -236,6 +236,7 @@ async fn every_route_takes_the_roles_of_its_description_and_no_other() {
 async fn the_description_gives_each_route_the_roles_that_were_agreed() {
     let app = start_without_workers().await;
     let everybody: Option<Vec<&str>> = None;
+    let admins = Some(vec!["firm_admin", "operator"]);
     let agreed = BTreeMap::from([
         ("POST /api/v1/events", Some(vec!["service"])),
         (
@@ -264,6 +265,24 @@ async fn the_description_gives_each_route_the_roles_that_were_agreed() {
             Some(vec!["firm_admin", "firm_member", "operator"]),
         ),
         ("POST /api/v1/jobs/probe", Some(vec!["operator"])),
+        ("GET /api/v1/jobs", admins.clone()),
+        ("GET /api/v1/jobs/failures", admins.clone()),
+        ("POST /api/v1/jobs/retry", admins.clone()),
+        ("GET /api/v1/jobs/{id}", admins.clone()),
+        (
+            "GET /api/v1/jobs/{id}/provider-words",
+            Some(vec!["firm_admin"]),
+        ),
+        ("POST /api/v1/jobs/{id}/retry", admins.clone()),
+        ("POST /api/v1/jobs/{id}/skip", admins.clone()),
+        ("POST /api/v1/jobs/{id}/cancel", admins.clone()),
+        ("POST /api/v1/jobs/{id}/run-now", admins.clone()),
+        ("GET /api/v1/batches/{id}", admins.clone()),
+        ("POST /api/v1/batches/{id}/cancel", admins.clone()),
+        ("GET /api/v1/pauses", admins.clone()),
+        ("POST /api/v1/pauses", admins.clone()),
+        ("DELETE /api/v1/pauses", admins.clone()),
+        ("GET /api/v1/limits", admins),
     ]);
 
     let operations = app.operations().await;

@@ -5,6 +5,8 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+#[path = "../office.rs"]
+mod office;
 #[path = "../support.rs"]
 mod support;
 
@@ -14,10 +16,12 @@ mod description;
 mod callers;
 mod connect;
 mod events;
+mod jobs;
 mod key_set;
 mod limits;
 mod openapi;
 mod ops;
+mod pauses;
 mod refusals;
 mod settings;
 mod status;

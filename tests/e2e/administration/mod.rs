@@ -1,0 +1,5 @@
+//! What people do to the queue, over the real executables.
+
+mod batches;
+mod jobs;
+mod pauses;

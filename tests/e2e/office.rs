@@ -17,6 +17,10 @@ pub(crate) struct Connected {
 impl TestApp {
     pub(crate) async fn connected(&self) -> Connected {
         let firm = self.firm().await.unwrap();
+        // An account is active in one firm only.
+        let account = 8_000 + self.count("select count(*) from firms").await.unwrap();
+        let login = json!({ "login": { "account_id": account, "account_name": "Firm" } });
+        self.change(&login).await.unwrap();
         self.connect(firm).await.unwrap();
         let id = sqlx::query_scalar("select id from firm_integrations where firm_id = $1")
             .bind(firm)
@@ -98,11 +102,6 @@ impl TestApp {
 
     pub(crate) async fn job(&self, id: Uuid) -> Value {
         self.cli(&["jobs", "show", &id.to_string()]).await.unwrap()
-    }
-
-    pub(crate) async fn batch(&self, id: &Value) -> Value {
-        let id = id.as_str().unwrap();
-        self.cli(&["batches", "show", id]).await.unwrap()
     }
 
     /// As the firm's admin, over HTTP.

@@ -20,6 +20,13 @@ fn settings() -> AppSettings {
     }
 }
 
+impl TestApp {
+    async fn batch(&self, id: &Value) -> Value {
+        let id = id.as_str().unwrap();
+        self.cli(&["batches", "show", id]).await.unwrap()
+    }
+}
+
 async fn begin(app: &TestApp) -> Value {
     let body = json!({ "filter": { "code": "broken" } });
     let token = app.tokens.operator().unwrap();

@@ -17,9 +17,12 @@ begin
   return case when v_at > v_now then v_at end;
 end $$;
 
--- The bucket that a connection's calls are taken from, where a platform counts by connection.
-create function bucket_of(p_platform text, p_connection uuid) returns text language sql immutable as $$
-  select p_platform || ':' || p_connection;
+-- The bucket that a connection's calls are taken from: as the platform counts, by token, by firm or by our client in a region.
+create function bucket_of(p_platform text, p_region text, p_firm uuid, p_connection uuid) returns text language sql immutable as $$
+  select p_platform || case
+    when p_platform = 'clio' then ':' || p_connection
+    when p_platform = 'lawmatics' then ':firm:' || p_firm
+    else ':client:' || p_region end;
 $$;
 
 -- state: 'queued', 'running' or 'failed'. why: of a queued job, what is in its way: a pause ('paused', 'retry_after', 'breaker',
@@ -35,14 +38,15 @@ begin
   from unnest(p_jobs) k(id)
   cross join lateral (select x.* from jobs x where x.id = k.id limit 1) j
   left join lateral (select x.running_job, x.gone_through from lanes x where x.key = j.lane limit 1) l on true
-  left join lateral (select x.platform from firm_integrations x where x.id = j.connection_id limit 1) c on true
+  left join lateral (select x.platform, x.region from firm_integrations x where x.id = j.connection_id limit 1) c on true
   left join lateral (
     select x.id from jobs x where x.lane = j.lane and x.state = 'queued' and x.seq > l.gone_through order by x.seq limit 1) h on true
   left join lateral (
     select x.reason, x.until from pauses x
-    where x.scope = any(array['all', 'platform:' || c.platform, 'connection:' || j.connection_id]) and x.until > v_now
+    where x.scope = any(array['all', 'platform:' || c.platform, 'region:' || c.platform || ':' || c.region, 'connection:' || j.connection_id])
+      and x.until > v_now and x.trying is distinct from j.connection_id
     order by x.until desc, x.reason limit 1) p on true
-  left join lateral (select bucket_free_at(bucket_of(c.platform, j.connection_id)) as at where p.reason is null and h.id = j.id) b on true
+  left join lateral (select bucket_free_at(bucket_of(c.platform, c.region, j.firm_id, j.connection_id)) as at where p.reason is null and h.id = j.id) b on true
   left join lateral (
     select r.* from (values
       (1, p.reason, nullif(p.until, 'infinity'), p.reason is not null),

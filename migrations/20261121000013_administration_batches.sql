@@ -5,9 +5,9 @@
 
 -- So many jobs of batches stand ready at a connection at most: what its bucket allows in a minute. Each job takes a call or more, so a batch
 -- never puts more in front of a connection's other work than a minute's budget, and its lanes come last among those (background).
-create function batch_pace(p_platform text, p_connection uuid) returns integer language sql volatile as $$
+create function batch_pace(p_platform text, p_region text, p_firm uuid, p_connection uuid) returns integer language sql volatile as $$
   select least(greatest(coalesce(
-    (select (b.budget::bigint * 60000 / b.window_ms)::integer from buckets b where b.key = bucket_of(p_platform, p_connection)),
+    (select (b.budget::bigint * 60000 / b.window_ms)::integer from buckets b where b.key = bucket_of(p_platform, p_region, p_firm, p_connection)),
     case p_platform when 'clio' then 50 when 'lawmatics' then 50 when 'smokeball' then 300 else 1500 end), 1), 500);
 $$;
 
@@ -79,7 +79,7 @@ begin
     select b.connection_id into next_after from batch_jobs b
     where b.retried_at is null and (next_after is null or b.connection_id > next_after) order by b.connection_id limit 1;
     exit when next_after is null;
-    select batch_pace(c.platform, c.id) - (select count(*) from batch_jobs b where b.connection_id = c.id and b.retried_at is not null)
+    select batch_pace(c.platform, c.region, c.firm_id, c.id) - (select count(*) from batch_jobs b where b.connection_id = c.id and b.retried_at is not null)
       into v_room from firm_integrations c where c.id = next_after;
     select array_agg(x::batch_jobs) into v_more from (
       select b.* from batch_jobs b

@@ -46,7 +46,7 @@ impl std::fmt::Display for PauseScope {
 /// One pause that holds now.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Pause {
-    /// `all`, `platform:clio` or `connection:<id>`.
+    /// `all`, `platform:clio`, `region:clio:us` or `connection:<id>`.
     pub scope: String,
     /// `paused` by a person; `retry_after`, `breaker` or `needs_reconnect` by a worker.
     pub kind: String,

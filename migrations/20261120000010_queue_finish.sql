@@ -154,7 +154,8 @@ begin
     end if;
   end loop;
   select array_agg(e.lane), array_agg(case when e.effect <> 'later' then e.seq end) into v_lanes, v_gone from unnest(v_ended) e;
-  v_freed := queue_free_lanes(v_ended, queue_heads(v_lanes, v_gone), v_now);
+  -- By now: what has just followed is due.
+  v_freed := queue_free_lanes(v_ended, queue_heads(v_lanes, v_gone), app_now());
   return query
     select f.lane, f.fence, f.connection_id, f.ready, f.running_fence, j.id, j.firm_id, j.kind, j.matter_id, j.upload_id, j.explicit, j.run_id,
       j.event_ids, j.priority, j.attempts, j.limited, coalesce((extract(epoch from v_now - j.started_at) * 1000)::bigint, 0), j.cancelled_at is not null

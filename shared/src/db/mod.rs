@@ -3,8 +3,8 @@
 //! Every pooled connection sits in role `casehug_none`, which may do nothing; a transaction takes up `casehug_firm` (the rows
 //! of one firm) or `casehug_worker` (all rows) for its own length. A forgotten role is refused and not unguarded.
 
-pub mod breaker;
 pub mod activity;
+pub mod breaker;
 pub mod connections;
 pub mod events;
 pub mod links;

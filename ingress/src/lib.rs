@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod error;
+mod inboxes;
 mod key_set;
 mod landing;
 mod limits;
@@ -22,6 +23,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use auth::Bearer;
+use inboxes::Inboxes;
 use state::AppState;
 
 use crate::error::ApiError;
@@ -103,23 +105,32 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
     let database = Database::lazy(&config.common.database_url, CONNECTIONS)?;
     // Bound before anybody is told that we are ready.
     let listener = bind(config.listen).await?;
-    let ops = routes::ops::router(database.clone(), metrics);
+    let inboxes = Inboxes::start(&config, database.clone()).await;
+    let ops = routes::ops::router(inboxes.clone(), metrics);
     let ops_listener = bind(config.common.ops_listen).await?;
     tokio::spawn(async move {
         if let Err(error) = axum::serve(ops_listener, ops).await {
             tracing::error!(error = %error, "the ops port ended");
         }
     });
-    schema::wait_until_good(&database).await?;
-    let state = AppState::new(&config, database.clone()).await?;
+    inboxes.wait_for_one().await?;
+    let state = AppState::new(&config, database.clone(), &inboxes).await?;
     tracing::info!(address = %config.listen, "ingress started");
     let service = app(state).into_make_service_with_connect_info::<std::net::SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stop()?)
-        .await?;
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop()?);
+    tokio::select! {
+        served = serving.into_future() => served?,
+        refused = refuse_old_code(&database) => refused?,
+    }
     database.close().await;
     tracing::info!("ingress stopped");
     Ok(())
+}
+
+/// A database that comes only now may ask for newer code; else this never ends.
+async fn refuse_old_code(database: &Database) -> Result<(), schema::SchemaError> {
+    schema::wait_until_good(database).await?;
+    std::future::pending().await
 }
 
 async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {

@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::auth::Authority;
 use crate::error::ApiError;
+use crate::inboxes::Inboxes;
 use crate::limits::CallerLimits;
 
 /// Ingress never creates records at a provider; its calls need no send deadline of a lease.
@@ -21,7 +22,10 @@ const SEND_DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(crate) struct AppState {
     pub(crate) database: Database,
+    /// Takes events while one of the inboxes is there.
     pub(crate) inbox: Appender,
+    /// Takes what has to be in Postgres when it is answered.
+    pub(crate) postgres_inbox: Appender,
     pub(crate) authority: Arc<Authority>,
     pub(crate) limits: CallerLimits,
     pub(crate) clio: Arc<Clio>,
@@ -31,9 +35,14 @@ pub(crate) struct AppState {
 }
 
 impl AppState {
-    pub(crate) async fn new(config: &IngressConfig, database: Database) -> anyhow::Result<Self> {
+    pub(crate) async fn new(
+        config: &IngressConfig,
+        database: Database,
+        inboxes: &Inboxes,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
-            inbox: Appender::start(database.clone()),
+            inbox: Appender::start(inboxes.both()),
+            postgres_inbox: Appender::start(inboxes.postgres()),
             database,
             authority: Arc::new(Authority::new(config).await?),
             limits: CallerLimits::per_minute(config.caller_limit_per_minute),

@@ -3,6 +3,11 @@
 //! | metric | kind | what |
 //! |---|---|---|
 //! | `casehug_events_accepted_total` | counter | events committed to the inbox |
+//! | `casehug_inbox_appended_total{inbox}` | counter | events that this inbox took |
+//! | `casehug_redis_inbox_usable` | gauge | 1 while ingress could append to Redis |
+//! | `casehug_redis_inbox_entries` | gauge | events that wait in Redis, as a worker last saw it; alert when it does not fall |
+//! | `casehug_redis_inbox_moved_total` | counter | events moved from Redis into the Postgres inbox |
+//! | `casehug_redis_inbox_dead_total` | counter | entries that could not be moved and were set aside; alert above 0 |
 //! | `casehug_events_rejected_total` | counter | events whose records did not hold |
 //! | `casehug_events_relayed_total` | counter | events fanned out |
 //! | `casehug_jobs_finished_total{kind,outcome}` | counter | executions by outcome |
@@ -32,6 +37,7 @@ const FLOOR: &[&str] = &[
     "sqlx",
     "tower_http",
     "object_store",
+    "redis",
 ];
 
 /// Sets up logs and metrics for this process.

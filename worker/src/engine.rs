@@ -14,6 +14,7 @@ use shared::config::WorkerConfig;
 use shared::crypto::KeyRing;
 use shared::db::Database;
 use shared::domain::{WorkerId, job::LeasedJob};
+use shared::inbox::RedisAddress;
 use shared::providers::clio::Clio;
 use shared::queue::{self, GateSettings, LaneBackend, Lease};
 use shared::storage::Storage;
@@ -26,6 +27,7 @@ use crate::executor::Executor;
 use crate::finisher::Finisher;
 use crate::leaser::Leaser;
 use crate::maintenance::Maintenance;
+use crate::mover::MoverLoop;
 use crate::ops::Health;
 use crate::relay::RelayLoop;
 use crate::renewer::{Renewer, Verdict};
@@ -61,6 +63,7 @@ pub(crate) struct Engine {
     grace: Duration,
     concurrency: u16,
     direct_url: String,
+    redis: Option<RedisAddress>,
     health: Health,
 }
 
@@ -110,6 +113,7 @@ impl Engine {
             grace: config.shutdown_grace,
             concurrency: config.concurrency,
             direct_url: config.common.database_direct_url.clone(),
+            redis: config.common.redis.clone(),
             health,
         })
     }
@@ -135,6 +139,9 @@ impl Engine {
         tasks.spawn(leaser.run(stop.clone()));
         let relay = RelayLoop::new(database.clone(), self.direct_url, self.slots.clone());
         tasks.spawn(relay.run(stop.clone()));
+        if let Some(redis) = self.redis {
+            tasks.spawn(MoverLoop::new(database.clone(), redis).run(stop.clone()));
+        }
         let maintenance = Maintenance::new(
             database.clone(),
             self.worker,

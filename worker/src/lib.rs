@@ -4,7 +4,7 @@
 //! - `executor` runs one job in a task of its own and turns its instruction into an outcome.
 //! - `finisher` commits the outcomes that have gathered.
 //! - `renewer` keeps the lease alive until the last job has ended, and stops all jobs when it cannot.
-//! - `relay` fans the inbox out; `maintenance` does what is due now and then.
+//! - `mover` brings the Redis inbox into the Postgres one; `relay` fans that out; `maintenance` does what is due now and then.
 //! - `batches` retries what people asked to be retried in bulk.
 //! - `registry` lists the jobs; `jobs` are they.
 //! - `cli` is the command line.
@@ -16,6 +16,7 @@ mod finisher;
 mod judge;
 mod leaser;
 mod maintenance;
+mod mover;
 mod ops;
 mod relay;
 mod renewer;

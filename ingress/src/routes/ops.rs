@@ -2,17 +2,17 @@
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
-use shared::db::Database;
-use shared::schema;
+
+use crate::inboxes::Inboxes;
 
 #[derive(Clone)]
 struct Ops {
-    database: Database,
+    inboxes: Inboxes,
     metrics: PrometheusHandle,
 }
 
 /// The ops routes.
-pub(crate) fn router(database: Database, metrics: PrometheusHandle) -> Router {
+pub(crate) fn router(inboxes: Inboxes, metrics: PrometheusHandle) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
@@ -20,16 +20,16 @@ pub(crate) fn router(database: Database, metrics: PrometheusHandle) -> Router {
             "/metrics",
             get(|State(ops): State<Ops>| async move { ops.metrics.render() }),
         )
-        .with_state(Ops { database, metrics })
+        .with_state(Ops { inboxes, metrics })
 }
 
-/// Ready when the database is reachable and its schema is one that this code can live with.
+/// Ready when events are taken.
 async fn readyz(State(ops): State<Ops>) -> (StatusCode, &'static str) {
-    match schema::check(&ops.database).await {
-        Ok(()) => (StatusCode::OK, "ok"),
-        Err(_) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the database is away or its schema is not ours",
-        ),
+    if ops.inboxes.is_there().await {
+        return (StatusCode::OK, "ok");
     }
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the database is away or its schema is not ours",
+    )
 }

@@ -127,7 +127,8 @@ async fn append(
         created_at: None,
         wish: true,
     };
-    let appended = state.inbox.append(vec![event]).await?;
+    // A wish needs Postgres for its records anyway, and a repeated key has to be known at once.
+    let appended = state.postgres_inbox.append(vec![event]).await?;
     if appended.duplicates == 0 {
         return Ok(wish);
     }

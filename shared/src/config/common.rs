@@ -10,6 +10,7 @@ use url::Url;
 use super::Reader;
 use crate::crypto::KeyRing;
 use crate::domain::{Platform, Region};
+use crate::inbox::RedisAddress;
 use crate::limit::Budget;
 use crate::providers::{Credentials, Hosts, Http, HttpSettings, clio::Clio};
 
@@ -25,6 +26,8 @@ pub enum LogFormat {
 pub struct Common {
     pub database_url: String,
     pub database_direct_url: String,
+    /// The second inbox.
+    pub redis: Option<RedisAddress>,
     pub token_keys: KeyRing,
     pub migrate: bool,
     pub log_format: LogFormat,
@@ -75,6 +78,8 @@ impl Common {
                 reader.note(name, "must be postgres://…");
             }
         }
+        let redis = reader.optional("REDIS_URL");
+        let redis = redis.map(|url| reader.check("REDIS_URL", RedisAddress::parse(&url)));
         let log_filter = reader.optional("RUST_LOG").unwrap_or_else(|| "info".into());
         if EnvFilter::try_new(&log_filter).is_err() {
             reader.note("RUST_LOG", "is no log filter");
@@ -93,6 +98,7 @@ impl Common {
         Some(Self {
             database_direct_url: direct.or_else(|| database_url.clone())?,
             database_url: database_url?,
+            redis: redis.flatten(),
             token_keys: keys?,
             migrate,
             log_format: log_format?,

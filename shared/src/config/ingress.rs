@@ -1,6 +1,7 @@
 //! What ingress needs.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
@@ -27,6 +28,16 @@ pub struct IngressConfig {
     pub auth_issuer: String,
     pub auth_audience: String,
     pub caller_limit_per_minute: u32,
+    pub inbox: InboxChoice,
+    /// The inbox of the first choice has so long before the other one is asked too.
+    pub inbox_fallback: Duration,
+}
+
+/// Where events are appended first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InboxChoice {
+    Postgres,
+    Redis,
 }
 
 impl IngressConfig {
@@ -48,6 +59,8 @@ impl IngressConfig {
             Some(0) => reader.wrong("CALLER_LIMIT_PER_MINUTE", "must be a number above 0"),
             other => other,
         };
+        let inbox = read_inbox(&mut reader);
+        let fallback = reader.milliseconds("INBOX_FALLBACK_MS", 250, 10..=10_000);
         reader.finish(|| {
             Some(Self {
                 common: common?,
@@ -58,8 +71,19 @@ impl IngressConfig {
                 auth_issuer: auth_issuer?,
                 auth_audience: auth_audience?,
                 caller_limit_per_minute: limit?,
+                inbox: inbox?,
+                inbox_fallback: fallback?,
             })
         })
+    }
+}
+
+fn read_inbox(reader: &mut Reader<'_>) -> Option<InboxChoice> {
+    match reader.optional("INBOX").as_deref() {
+        None | Some("postgres") => Some(InboxChoice::Postgres),
+        Some("redis") if reader.optional("REDIS_URL").is_some() => Some(InboxChoice::Redis),
+        Some("redis") => reader.wrong("INBOX", "is redis, and REDIS_URL is missing"),
+        Some(_) => reader.wrong("INBOX", "must be postgres or redis"),
     }
 }
 

@@ -9,7 +9,7 @@ mod worker;
 mod reader;
 
 pub use common::{ClioConfig, Common, LogFormat};
-pub use ingress::{AuthKeys, IngressConfig};
+pub use ingress::{AuthKeys, InboxChoice, IngressConfig};
 pub use table::{SETTINGS, help};
 pub use worker::WorkerConfig;
 

@@ -80,6 +80,25 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(super) fn milliseconds(
+        &mut self,
+        name: &str,
+        default: u64,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<Duration> {
+        let form = format!(
+            "must be milliseconds from {} to {}",
+            range.start(),
+            range.end()
+        );
+        let ms: u64 = self.parsed(name, &default.to_string(), &form)?;
+        if range.contains(&ms) {
+            Some(Duration::from_millis(ms))
+        } else {
+            self.wrong(name, &form)
+        }
+    }
+
     pub(super) fn flag(&mut self, name: &str) -> bool {
         match self.optional(name).as_deref() {
             None | Some("0") => false,

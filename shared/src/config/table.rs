@@ -14,6 +14,21 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
         "DATABASE_URL",
         "Postgres for LISTEN and migrations, past any pooler",
     ),
+    (
+        "REDIS_URL",
+        "",
+        "second inbox: redis://host:port; needs appendonly yes and noeviction",
+    ),
+    (
+        "INBOX",
+        "postgres",
+        "ingress: where events are appended first, postgres or redis",
+    ),
+    (
+        "INBOX_FALLBACK_MS",
+        "250",
+        "ingress: the first inbox has so long before the other one is asked too",
+    ),
     ("LISTEN", "127.0.0.1:8080", "ingress: the public port"),
     (
         "OPS_LISTEN",

@@ -1,20 +1,21 @@
 //! Group commit: requests that arrive while a commit is under way share the next one.
 //!
-//! One task owns the writing. It takes what has gathered, inserts it in one statement, commits, and answers every request
+//! One task owns the writing. It takes what has gathered, appends it to the inbox at once, and answers every request
 //! whose events are in that commit. An answer of success therefore always means: committed.
+
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::db::Database;
 use crate::domain::event::NewEvent;
-use crate::inbox::postgres;
+use crate::inbox::Inbox;
 
 /// So many events share a commit at most.
 const LARGEST_BATCH: usize = 2_000;
 /// So many requests may wait for a commit; more are refused, so that memory stays bounded while the database is away.
 const WAITING_REQUESTS: usize = 1_024;
 
-/// How many events were new.
+/// How many events were new, as far as their inbox knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Appended {
     pub accepted: usize,
@@ -41,11 +42,11 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Starts the writing task; it ends when the last handle is dropped.
+    /// Starts the task that writes to this inbox; it ends when the last handle is dropped.
     #[must_use]
-    pub fn start(database: Database) -> Self {
+    pub fn start(inbox: Arc<dyn Inbox>) -> Self {
         let (requests, gathered) = mpsc::channel(WAITING_REQUESTS);
-        tokio::spawn(write(database, gathered));
+        tokio::spawn(write(inbox, gathered));
         Self { requests }
     }
 
@@ -62,7 +63,7 @@ impl Appender {
     }
 }
 
-async fn write(database: Database, mut gathered: mpsc::Receiver<Request>) {
+async fn write(inbox: Arc<dyn Inbox>, mut gathered: mpsc::Receiver<Request>) {
     let mut batch = Vec::new();
     while gathered.recv_many(&mut batch, 64).await > 0 {
         while batch
@@ -76,18 +77,22 @@ async fn write(database: Database, mut gathered: mpsc::Receiver<Request>) {
                 Err(_) => break,
             }
         }
-        answer(&database, std::mem::take(&mut batch)).await;
+        answer(&*inbox, std::mem::take(&mut batch)).await;
     }
 }
 
-async fn answer(database: &Database, batch: Vec<Request>) {
+async fn answer(inbox: &dyn Inbox, batch: Vec<Request>) {
     let events: Vec<NewEvent> = batch
         .iter()
         .flat_map(|r| r.events.iter().cloned())
         .collect();
-    let committed = commit(database, &events).await;
+    let committed = inbox.append(&events).await;
     if let Err(error) = &committed {
-        tracing::error!(error = %error, "events could not be appended");
+        tracing::error!(
+            error = crate::inbox::chain(error),
+            inbox = inbox.name(),
+            "events could not be appended"
+        );
     }
     let mut new = committed.ok();
     for request in batch {
@@ -98,13 +103,6 @@ async fn answer(database: &Database, batch: Vec<Request>) {
         // A caller that has gone away has its events all the same; it will send them again as duplicates.
         let _ = request.answer.send(result);
     }
-}
-
-async fn commit(database: &Database, events: &[NewEvent]) -> Result<Vec<bool>, sqlx::Error> {
-    let mut worker = database.worker().await?;
-    let new = postgres::insert(&mut worker, events).await?;
-    worker.commit().await?;
-    Ok(new)
 }
 
 fn count(new: impl Iterator<Item = bool>) -> Appended {

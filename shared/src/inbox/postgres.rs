@@ -2,8 +2,39 @@
 
 use sqlx::PgConnection;
 
+use crate::db::Database;
 use crate::domain::{FirmId, RunId, event::NewEvent};
-use crate::inbox::INBOX_CHANNEL;
+use crate::inbox::{Appending, INBOX_CHANNEL, Inbox, count_appended};
+
+/// The inbox in Postgres: the one that the relay takes from.
+#[derive(Debug, Clone)]
+pub struct PostgresInbox {
+    database: Database,
+}
+
+impl PostgresInbox {
+    /// The inbox of this database.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+impl Inbox for PostgresInbox {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn append<'a>(&'a self, events: &'a [NewEvent]) -> Appending<'a> {
+        Box::pin(async {
+            let mut worker = self.database.worker().await?;
+            let new = insert(&mut worker, events).await?;
+            worker.commit().await?;
+            count_appended(self, events.len());
+            Ok(new)
+        })
+    }
+}
 
 /// Appends events in one statement and tells the relays. Returns, by position, which of them are new:
 /// the first of an id wins, in the table and within the batch.

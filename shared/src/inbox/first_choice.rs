@@ -1,0 +1,156 @@
+//! Two inboxes as one: the first choice takes events while it is quick, the other one takes them over at once when it is not.
+//!
+//! The first choice is **used** → **rests** when it failed or took longer than the limit (then nobody waits for it: the other
+//! one is asked first) → is used again when a batch after the rest, or in need, was taken by it. Each failure doubles the rest.
+//! Both are asked before a caller is refused, whoever comes first; the one that is asked last has all its own time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, select_ok};
+
+use super::{Appending, Inbox, InboxError, chain};
+use crate::clock::Moment;
+use crate::domain::event::NewEvent;
+
+/// Short, so that a restart is soon over for us too.
+const FIRST_REST: Duration = Duration::from_millis(500);
+/// Each look at an inbox that hangs costs one batch the limit: at this distance nobody notices.
+const LONGEST_REST: Duration = Duration::from_secs(5);
+
+/// An inbox of two.
+#[derive(Debug)]
+pub struct FirstChoice {
+    first: Arc<dyn Inbox>,
+    other: Arc<dyn Inbox>,
+    limit: Duration,
+    rest: Mutex<Option<Rest>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    until: Moment,
+    length: Duration,
+}
+
+/// Which of the two took a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taker {
+    First,
+    Other,
+}
+
+type Asking<'a> = BoxFuture<'a, Result<(Vec<bool>, Taker), InboxError>>;
+
+impl FirstChoice {
+    /// `first` has `limit` for a batch; then `other` is asked too.
+    #[must_use]
+    pub fn new(first: Arc<dyn Inbox>, other: Arc<dyn Inbox>, limit: Duration) -> Self {
+        Self {
+            first,
+            other,
+            limit,
+            rest: Mutex::new(None),
+        }
+    }
+
+    async fn append_to_either(&self, events: &[NewEvent]) -> Result<Vec<bool>, InboxError> {
+        let rests = self
+            .rest()
+            .is_some_and(|rest| !rest.until.remaining().is_zero());
+        let order = if rests {
+            [Taker::Other, Taker::First]
+        } else {
+            [Taker::First, Taker::Other]
+        };
+        let taken = self.try_in_order(order, events).await;
+        match &taken {
+            Ok((_, Taker::First)) => self.use_first(),
+            Ok((_, Taker::Other)) | Err(_) if !rests => self.let_first_rest(),
+            Ok(_) | Err(_) => {}
+        }
+        taken.map(|(new, _)| new)
+    }
+
+    /// Asks the second when the first has refused, or has not answered within the limit; that one may still be the quicker.
+    async fn try_in_order(
+        &self,
+        [ahead, behind]: [Taker; 2],
+        events: &[NewEvent],
+    ) -> Result<(Vec<bool>, Taker), InboxError> {
+        let mut first = self.ask(ahead, events);
+        let refused = match tokio::time::timeout(self.limit, &mut first).await {
+            Ok(Ok(taken)) => return Ok(taken),
+            Ok(Err(error)) => {
+                tracing::debug!(
+                    error = chain(&error),
+                    inbox = self.inbox(ahead).name(),
+                    "an inbox refused, asking the other one"
+                );
+                true
+            }
+            Err(_) => false,
+        };
+        let second = self.ask(behind, events);
+        if refused {
+            second.await
+        } else {
+            select_ok([first, second]).await.map(|(taken, _)| taken)
+        }
+    }
+
+    fn ask<'a>(&'a self, taker: Taker, events: &'a [NewEvent]) -> Asking<'a> {
+        let asked = self.inbox(taker).append(events);
+        Box::pin(async move { Ok((asked.await?, taker)) })
+    }
+
+    fn inbox(&self, taker: Taker) -> &dyn Inbox {
+        match taker {
+            Taker::First => &*self.first,
+            Taker::Other => &*self.other,
+        }
+    }
+
+    fn rest(&self) -> Option<Rest> {
+        *self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn use_first(&self) {
+        let before = self
+            .rest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if before.is_some() {
+            tracing::info!(
+                inbox = self.first.name(),
+                "the first inbox takes events again"
+            );
+        }
+    }
+
+    fn let_first_rest(&self) {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        if rest.is_none() {
+            tracing::warn!(
+                inbox = self.first.name(),
+                "the first inbox is away or slow: events go to the other one"
+            );
+        }
+        let length = rest.map_or(FIRST_REST, |rest| (rest.length * 2).min(LONGEST_REST));
+        *rest = Some(Rest {
+            until: Moment::now() + length,
+            length,
+        });
+    }
+}
+
+impl Inbox for FirstChoice {
+    fn name(&self) -> &'static str {
+        "both"
+    }
+
+    fn append<'a>(&'a self, events: &'a [NewEvent]) -> Appending<'a> {
+        Box::pin(self.append_to_either(events))
+    }
+}

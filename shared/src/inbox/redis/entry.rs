@@ -1,0 +1,90 @@
+//! An event on its way through the stream. A wire format: entries of the last release must stay readable.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::FirmId;
+use crate::domain::event::NewEvent;
+
+/// The only field of an entry.
+pub(super) const FIELD: &str = "event";
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    firm_id: FirmId,
+    id: String,
+    #[serde(rename = "type")]
+    event_type: String,
+    data: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_at: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    wish: bool,
+}
+
+/// The text of an event.
+pub(super) fn write(event: &NewEvent) -> String {
+    let wire = Wire {
+        firm_id: event.firm_id,
+        id: event.id.clone(),
+        event_type: event.event_type.clone(),
+        data: event.data.clone(),
+        created_at: event.created_at,
+        wish: event.wish,
+    };
+    serde_json::to_string(&wire).expect("text keys and plain values always serialise")
+}
+
+/// The event of a text; nothing when somebody else wrote it.
+pub(super) fn read(text: &str) -> Option<NewEvent> {
+    let wire: Wire = serde_json::from_str(text).ok()?;
+    Some(NewEvent {
+        firm_id: wire.firm_id,
+        id: wire.id,
+        event_type: wire.event_type,
+        data: wire.data,
+        created_at: wire.created_at,
+        wish: wire.wish,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn an_event_comes_out_as_it_went_in() {
+        let event = NewEvent {
+            firm_id: FirmId(Uuid::from_u128(7)),
+            id: "änderung-1".into(),
+            event_type: "document.approved".into(),
+            data: json!({ "matter_id": Uuid::from_u128(8), "deep": { "a": [1.5, null, "x"] } }),
+            created_at: DateTime::from_timestamp(1_800_000_000, 123_456_000),
+            wish: true,
+        };
+
+        let read = read(&write(&event)).unwrap();
+
+        assert_eq!(format!("{read:?}"), format!("{event:?}"));
+    }
+
+    #[test]
+    fn an_entry_of_the_first_release_stays_readable() {
+        let text = r#"{"firm_id":"00000000-0000-0000-0000-000000000007","id":"a","type":"matter.created","data":{}}"#;
+
+        let event = read(text).unwrap();
+
+        assert_eq!((event.id.as_str(), event.wish), ("a", false));
+        assert_eq!(event.created_at, None);
+    }
+
+    #[test]
+    fn what_is_no_event_is_nothing() {
+        assert!(read("{}").is_none());
+        assert!(read("nonsense").is_none());
+    }
+}

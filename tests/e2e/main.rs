@@ -14,6 +14,7 @@ mod buckets;
 mod contacts;
 mod crash;
 mod failures;
+mod inbox;
 mod lane_model;
 mod lanes;
 mod limits;

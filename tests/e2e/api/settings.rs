@@ -67,6 +67,10 @@ fn wrong(program: &str) -> Vec<(&'static str, &'static str)> {
             "mysql://casehug:pass-word-of-the-database@127.0.0.1/casehug",
         ),
         ("DATABASE_DIRECT_URL", "nonsense"),
+        (
+            "REDIS_URL",
+            "http://casehug:pass-word-of-the-database@127.0.0.1",
+        ),
         ("TOKEN_KEYS", "k1:c2hvcnQ="),
         ("OPS_LISTEN", "nowhere"),
         ("CLIO_CLIENT_ID", "an-id-without-its-secret"),
@@ -85,6 +89,8 @@ fn wrong(program: &str) -> Vec<(&'static str, &'static str)> {
             ("DASHBOARD_URL", "app.casehug.test"),
             ("AUTH_JWT_SECRET", SECRET),
             ("CALLER_LIMIT_PER_MINUTE", "0"),
+            ("INBOX", "carrier-pigeon"),
+            ("INBOX_FALLBACK_MS", "soon"),
         ],
         _ => vec![
             ("STORAGE_URL", "gopher://files"),
@@ -199,10 +205,13 @@ async fn two_kinds_of_keys_exclude_each_other() {
 
 #[tokio::test]
 async fn the_help_of_both_programs_lists_every_setting() {
-    // Those of later platforms and of the second inbox come with them.
+    // Those of later platforms come with them.
     let settings = [
         "DATABASE_URL",
         "DATABASE_DIRECT_URL",
+        "REDIS_URL",
+        "INBOX",
+        "INBOX_FALLBACK_MS",
         "LISTEN",
         "OPS_LISTEN",
         "PUBLIC_URL",

@@ -1,4 +1,4 @@
-//! What e2e, chaos, bench and the demo share: a private PostgreSQL, real processes, a proxy that
+//! What e2e, chaos, bench and the demo share: a private PostgreSQL and Redis, real processes, a proxy that
 //! holds messages, and callers' tokens. It knows nothing of the product's code.
 
 mod clock;
@@ -12,6 +12,7 @@ mod template;
 
 mod process;
 pub mod proxy;
+mod redis;
 mod say;
 mod token;
 
@@ -21,6 +22,7 @@ pub use database::Database;
 pub use eventually::eventually;
 pub use process::{Process, built_program, free_port};
 pub use proxy::{Held, Hold, Protocol, Proxy, Side, Step};
+pub use redis::Redis;
 pub use say::say;
 pub use template::template;
 pub use token::Tokens;

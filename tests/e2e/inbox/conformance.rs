@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use harness::eventually;
 use serde_json::json;
 use sqlx::Row;
 use tokio::task::JoinSet;
 
 use super::store::{Caller, Store};
+use crate::support::SOON;
 
 macro_rules! of_both_inboxes {
     ($($rule:ident)*) => {
@@ -45,30 +47,60 @@ of_both_inboxes! {
 const FIRMS: u128 = 4;
 const SIZE: usize = 5;
 
-/// Lets several firms send side by side.
-fn send(store: &Store, batches: usize) -> (Vec<Caller>, JoinSet<()>) {
-    let callers: Vec<Caller> = (1..=FIRMS).map(Caller::new).collect();
-    let mut sending = JoinSet::new();
-    for caller in callers.clone() {
-        sending.spawn(caller.send(store.inbox.clone(), batches, SIZE));
-    }
-    (callers, sending)
+/// Several firms that send side by side.
+struct Load {
+    callers: Vec<Caller>,
+    sending: JoinSet<()>,
 }
 
-async fn assert_all_there(store: &Store, callers: &[Caller], batches: usize) {
-    store.drain().await;
-    for caller in callers {
-        let ids = store.ids(caller.firm).await;
-        assert_eq!(ids, caller.expected(batches * SIZE), "{:?}", caller.firm);
+impl Load {
+    fn start(store: &Store) -> Self {
+        let callers: Vec<Caller> = (1..=FIRMS).map(Caller::new).collect();
+        let mut sending = JoinSet::new();
+        for caller in callers.clone() {
+            sending.spawn(caller.send(store.inbox.clone(), SIZE));
+        }
+        Self { callers, sending }
+    }
+
+    /// Waits until each has got so many batches through.
+    async fn wait_for_taken(&self, batches: usize) {
+        for caller in &self.callers {
+            caller.wait_for(&caller.taken, batches).await;
+        }
+    }
+
+    async fn wait_for_refused(&self, attempts: usize) {
+        for caller in &self.callers {
+            caller.wait_for(&caller.refused, attempts).await;
+        }
+    }
+
+    fn taken(&self) -> usize {
+        self.callers[0].taken.load(Ordering::Relaxed)
+    }
+
+    /// Everything that was accepted is there, once and in its order.
+    async fn finish(self, store: &Store) {
+        for caller in &self.callers {
+            caller.enough.store(true, Ordering::Relaxed);
+        }
+        self.sending.join_all().await;
+        store.drain().await;
+        for caller in &self.callers {
+            let sent = caller.taken.load(Ordering::Relaxed) * SIZE;
+            let ids = store.ids(caller.firm).await;
+            assert_eq!(ids, caller.expected(sent), "{:?}", caller.firm);
+        }
     }
 }
 
 async fn every_accepted_event_is_there_once_and_in_order_per_firm(store: Store) {
-    let (callers, sending) = send(&store, 60);
+    let load = Load::start(&store);
 
-    sending.join_all().await;
+    load.wait_for_taken(60).await;
 
-    assert_all_there(&store, &callers, 60).await;
+    load.finish(&store).await;
 }
 
 async fn an_event_that_is_sent_again_stays_the_first_one(store: Store) {
@@ -119,8 +151,11 @@ async fn a_batch_is_there_whole_or_not_at_all(store: Store) {
         answered.extend(next..refused);
         next = refused + 1;
         store.start_again().await;
-        let last = Caller::new(2);
-        last.clone().send(store.inbox.clone(), 1, round).await;
+        let there = eventually(SOON, || async {
+            let probe = Caller::new(2).event(round);
+            store.inbox.append(&[probe]).await.ok()
+        });
+        there.await.unwrap();
     }
 
     store.drain().await;
@@ -148,26 +183,26 @@ async fn a_batch_is_there_whole_or_not_at_all(store: Store) {
 }
 
 async fn nothing_accepted_is_lost_or_reordered_when_the_store_is_killed(store: Store) {
-    let (callers, sending) = send(&store, 150);
+    let load = Load::start(&store);
 
-    for round in 1..=3 {
-        callers[0].wait_for(&callers[0].taken, round * 25).await;
+    for _ in 0..4 {
+        load.wait_for_taken(load.taken() + 20).await;
         store.kill().await;
         store.start_again().await;
     }
-    sending.join_all().await;
+    load.wait_for_taken(load.taken() + 5).await;
 
-    assert_all_there(&store, &callers, 150).await;
+    load.finish(&store).await;
 }
 
 async fn nothing_accepted_is_lost_or_reordered_while_the_store_is_away(store: Store) {
-    let (callers, sending) = send(&store, 40);
+    let load = Load::start(&store);
 
-    callers[0].wait_for(&callers[0].taken, 10).await;
+    load.wait_for_taken(10).await;
     store.kill().await;
-    callers[0].wait_for(&callers[0].refused, 4).await;
+    load.wait_for_refused(2).await;
     store.start_again().await;
-    sending.join_all().await;
+    load.wait_for_taken(load.taken() + 5).await;
 
-    assert_all_there(&store, &callers, 40).await;
+    load.finish(&store).await;
 }

@@ -1,7 +1,7 @@
 //! An inbox as the service has it, and the store behind it, which can be killed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use harness::{Cluster, Mode, Redis, eventually};
 use serde_json::json;
@@ -145,6 +145,7 @@ pub(super) struct Caller {
     pub(super) firm: FirmId,
     pub(super) taken: Arc<AtomicUsize>,
     pub(super) refused: Arc<AtomicUsize>,
+    pub(super) enough: Arc<AtomicBool>,
 }
 
 impl Caller {
@@ -153,6 +154,7 @@ impl Caller {
             firm: FirmId(Uuid::from_u128(number)),
             taken: Arc::default(),
             refused: Arc::default(),
+            enough: Arc::default(),
         }
     }
 
@@ -173,9 +175,10 @@ impl Caller {
             .collect()
     }
 
-    pub(super) async fn send(self, inbox: Arc<dyn Inbox>, batches: usize, size: usize) {
-        for number in 0..batches {
-            let batch = self.batch(number, size);
+    /// Sends batches until it is told that they are enough.
+    pub(super) async fn send(self, inbox: Arc<dyn Inbox>, size: usize) {
+        while !self.enough.load(Ordering::Relaxed) {
+            let batch = self.batch(self.taken.load(Ordering::Relaxed), size);
             let taken = eventually(SOON, || async {
                 let answer = inbox.append(&batch).await;
                 if answer.is_err() {

@@ -29,26 +29,23 @@ impl std::ops::Deref for Stage {
 impl Stage {
     /// `first` is the inbox of the first choice.
     pub(super) async fn start(first: &str) -> Self {
-        Self::start_with(first, &[], &[]).await
+        Self::start_with(first, &[]).await
     }
 
-    pub(super) async fn start_with(
-        first: &str,
-        redis: &[(&str, &str)],
-        more: &[(&str, String)],
-    ) -> Self {
+    /// With more settings of Redis.
+    pub(super) async fn start_with(first: &str, redis: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let redis = Redis::start_with(&folder.path().join("redis"), redis)
             .await
             .unwrap();
         let cluster = Arc::new(Cluster::start(&folder.path().join("postgres"), DURABLE).unwrap());
-        let mut settings = AppSettings::default();
-        settings.more = vec![
-            ("REDIS_URL".into(), redis.url()),
-            ("INBOX".into(), first.into()),
-        ];
-        let more = more.iter().map(|(n, v)| ((*n).to_owned(), v.clone()));
-        settings.more.extend(more);
+        let settings = AppSettings {
+            more: vec![
+                ("REDIS_URL".into(), redis.url()),
+                ("INBOX".into(), first.into()),
+            ],
+            ..AppSettings::default()
+        };
         let app = App::start(&cluster, &folder.path().join("app"), settings)
             .await
             .unwrap();

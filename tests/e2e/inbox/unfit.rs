@@ -3,7 +3,7 @@
 use super::stage::{Stage, wait_for_words};
 
 async fn is_refused_until(settings: &[(&str, &str)], named: &str, mended: [&str; 2]) {
-    let stage = Stage::start_with("redis", settings, &[]).await;
+    let stage = Stage::start_with("redis", settings).await;
 
     wait_for_words(&stage.ingress, named).await;
     let taken = [stage.post("a").await.status, stage.post("b").await.status];
@@ -35,12 +35,14 @@ async fn with_an_eviction_policy_it_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_tell_its_settings_is_refused() {
-    let settings = [("rename-command", "CONFIG \"\"")];
-    let stage = Stage::start_with("redis", &settings, &[]).await;
+    let stage = Stage::start("redis").await;
 
-    wait_for_words(&stage.ingress, "CONFIG GET is not allowed").await;
+    let forbid = ["ACL", "SETUSER", "default", "-config"];
+    let _: String = stage.redis.ask(&forbid).await.unwrap();
+    stage.wait_until_usable(false).await;
     let answer = stage.post("a").await;
 
+    wait_for_words(&stage.ingress, "CONFIG GET is not allowed").await;
     assert_eq!(answer.status, 202);
     assert_eq!(stage.taken_by("redis").await, 0.0);
 }

@@ -27,6 +27,7 @@ pub(crate) struct Ledger {
     pub(crate) holds: Vec<Hold>,
     pub(crate) ends: Vec<End>,
     pub(crate) workers: Vec<Worker>,
+    pub(crate) appends: Vec<Append>,
     pub(crate) calls: Vec<Call>,
     pub(crate) state: State,
     pub(crate) database: Database,
@@ -118,6 +119,13 @@ pub(crate) struct Worker {
     pub(crate) process: Option<String>,
 }
 
+/// Who tried to make an event's row.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Append {
+    pub(crate) event: String,
+    pub(crate) process: Option<String>,
+}
+
 /// A request that the provider received.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Call {
@@ -150,6 +158,7 @@ impl Ledger {
             holds: lines(folder, "holds")?,
             ends: lines(folder, "ends")?,
             workers: lines(folder, "workers")?,
+            appends: lines(folder, "appends")?,
             calls: lines(folder, "calls")?,
             state: whole(folder, "state")?,
             database: whole(folder, "database")?,

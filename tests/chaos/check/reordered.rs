@@ -3,6 +3,7 @@
 //! - a lane's job was taken up while an older one of the lane waited (the history counts those at each lease);
 //! - two approvals of one matter, the second sent only after the first was accepted, and the second's document was made first.
 //!   Where a job of one of the two has ever failed its place is not judged: it left its lane, and came back at the end.
+//!   Two that came through different inboxes have no order, nor has one that came through both.
 
 use std::collections::{HashMap, HashSet};
 
@@ -33,8 +34,16 @@ fn overtaken(ledger: &Ledger) -> Vec<String> {
 struct Approval {
     first_sent: Time,
     accepted: Time,
+    inbox: Inbox,
     upload: Uuid,
     document: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inbox {
+    Postgres,
+    /// A worker has moved it from there.
+    Redis,
 }
 
 fn made_too_early(ledger: &Ledger, effects: &Effects) -> Vec<String> {
@@ -43,7 +52,9 @@ fn made_too_early(ledger: &Ledger, effects: &Effects) -> Vec<String> {
         approvals.sort_by_key(|approval| approval.first_sent);
         for (place, later) in approvals.iter().enumerate() {
             let overtaken = approvals[..place].iter().find(|earlier| {
-                earlier.accepted < later.first_sent && earlier.document > later.document
+                earlier.inbox == later.inbox
+                    && earlier.accepted < later.first_sent
+                    && earlier.document > later.document
             });
             if let Some(earlier) = overtaken {
                 found.push(format!(
@@ -66,8 +77,28 @@ fn failed_once(ledger: &Ledger) -> HashSet<Uuid> {
         .collect()
 }
 
+/// The one inbox that each event came through, by the event's id.
+fn inboxes(ledger: &Ledger) -> HashMap<&str, Inbox> {
+    let mut seen: HashMap<&str, HashSet<bool>> = HashMap::new();
+    for append in &ledger.appends {
+        if let Some(process) = &append.process {
+            let by_worker = process.starts_with("worker");
+            seen.entry(&append.event).or_default().insert(by_worker);
+        }
+    }
+    let only = |ways: &HashSet<bool>| match (ways.contains(&false), ways.contains(&true)) {
+        (true, false) => Some(Inbox::Postgres),
+        (false, true) => Some(Inbox::Redis),
+        (true, true) | (false, false) => None,
+    };
+    seen.iter()
+        .filter_map(|(event, ways)| Some((*event, only(ways)?)))
+        .collect()
+}
+
 fn approvals(ledger: &Ledger, effects: &Effects) -> HashMap<Uuid, Vec<Approval>> {
     let failed = failed_once(ledger);
+    let inboxes = inboxes(ledger);
     let documents: HashMap<Uuid, u64> = effects
         .documents
         .iter()
@@ -86,7 +117,11 @@ fn approvals(ledger: &Ledger, effects: &Effects) -> HashMap<Uuid, Vec<Approval>>
         let Some(document) = documents.get(&upload).copied() else {
             continue;
         };
+        let Some(inbox) = inboxes.get(post.event.to_string().as_str()).copied() else {
+            continue;
+        };
         by_matter.entry(post.matter).or_default().push(Approval {
+            inbox,
             first_sent: first_sent[&post.event],
             accepted: post.answered,
             upload,

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::database::{Event, Job, Lane, Log, WorkerRow};
-use crate::ledger::{Blow, Breach, Call, End, Hold, Ledger, Matter, Post, Sample, Time, Worker};
+use crate::ledger::{
+    Append, Blow, Breach, Call, End, Hold, Ledger, Matter, Post, Sample, Time, Worker,
+};
 use crate::verdict::Verdict;
 
 const ACCOUNT: u64 = 5001;
@@ -41,6 +43,14 @@ fn event(number: u128) -> Event {
     Event {
         id: Uuid::from_u128(100 + number).to_string(),
         status: "done".into(),
+    }
+}
+
+/// The inbox of an event is told by who made its row: a worker brings it from Redis.
+fn append(number: u128, process: &str) -> Append {
+    Append {
+        event: Uuid::from_u128(100 + number).to_string(),
+        process: Some(process.into()),
     }
 }
 
@@ -118,6 +128,7 @@ fn clean() -> Ledger {
         post(2, Some(SECOND), 4),
     ];
     ledger.database.events = vec![event(0), event(1), event(2)];
+    ledger.appends = [0, 1, 2].map(|n| append(n, "ingress-1")).into();
     ledger.workers = vec![worker(WORKER_1, "worker-1"), worker(WORKER_2, "worker-2")];
     ledger.holds = vec![
         hold(10, None, Some(WORKER_1)),
@@ -246,6 +257,25 @@ fn a_later_approval_whose_document_was_made_first_is_reordered() {
             .push(failed(Some(FIRST), "provider_refused"));
     });
     assert_eq!(put_back.reordered, 0);
+}
+
+#[test]
+fn approvals_through_different_inboxes_have_no_order() {
+    let swapped = |it: &mut Ledger, second: &[&str]| {
+        it.state.documents = vec![document(4, FIRST), document(3, SECOND)];
+        it.appends.truncate(2);
+        it.appends.extend(second.iter().map(|by| append(2, by)));
+    };
+
+    let across = verdict(|it| swapped(it, &["worker-1"]));
+    let through_both = verdict(|it| swapped(it, &["ingress-2", "worker-1"]));
+    let within_redis = verdict(|it| {
+        swapped(it, &["worker-1"]);
+        it.appends[1] = append(1, "worker-2");
+    });
+
+    assert_eq!((across.reordered, through_both.reordered), (0, 0));
+    assert_eq!(within_redis.reordered, 1);
 }
 
 #[test]

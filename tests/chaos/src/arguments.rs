@@ -25,9 +25,6 @@ pub(crate) struct Arguments {
     /// Keeps everything here; else a folder of its own that goes when the run is green.
     #[arg(long)]
     folder: Option<PathBuf>,
-    /// With Redis as the second inbox.
-    #[arg(long)]
-    pub(crate) redis: bool,
     /// Takes one safeguard away: the run must fail.
     #[arg(long, env = "SABOTAGE")]
     pub(crate) sabotage: Option<Sabotage>,

@@ -196,10 +196,9 @@ fn jump_clock(stage: &Stage, to: &str) -> Result<()> {
 }
 
 async fn kill_redis(stage: &Stage) -> Result<()> {
-    let Some(redis) = &stage.redis else {
-        return Ok(());
-    };
     let at = clock::now();
-    redis.lock().await.kill_and_start_again()?;
+    stage.redis.kill9()?;
+    tokio::time::sleep(SUPERVISOR).await;
+    stage.redis.start_again().await?;
     note(stage, "restart", None, at)
 }

@@ -29,6 +29,8 @@ const HURRY: &str = "
     jobs_due as (
       update jobs j set run_at = app_now() from due where j.lane = due.key and j.state = 'queued' and j.run_at > app_now())
     select pg_notify('casehug_jobs', '*')";
+/// What is not in Postgres yet.
+pub(crate) const STREAM: &str = "casehug:inbox";
 const LEFT: &str = "
     select (select count(*) from jobs where state = 'queued') + (select count(*) from events where status = 'waiting') as left,
       (select count(*) from lanes where ready_at is not null or worker is not null)
@@ -59,7 +61,9 @@ async fn wait_until_empty(stage: &Stage) -> Result<()> {
     let waiting = async {
         loop {
             let row = sqlx::query(LEFT).fetch_one(&stage.app.admin).await?;
+            let redis = i64::try_from(stage.redis.length(STREAM).await?)?;
             let (left, moving): (i64, i64) = (row.get("left"), row.get("moving"));
+            let (left, moving) = (left + redis, moving + redis);
             stuck = if moving == 0 { stuck + 1 } else { 0 };
             if left == 0 || stuck == STUCK {
                 return anyhow::Ok(left);

@@ -32,6 +32,10 @@ pub(crate) async fn write(admin: &PgPool, ledger: &Ledger) -> Result<()> {
             "select to_jsonb(t) from chaos.holds t order by t.number",
         ),
         ("ends", "select to_jsonb(t) from chaos.ends t order by t.at"),
+        (
+            "appends",
+            "select distinct to_jsonb(t) from chaos.appends t",
+        ),
         ("workers", "select to_jsonb(t) from chaos.workers t"),
     ] {
         ledger.note_all(book, &rows(admin, statement).await?)?;

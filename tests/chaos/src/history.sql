@@ -40,6 +40,18 @@ create table chaos.workers (
   at timestamptz not null
 );
 
+-- appends: one try to make an event's row, also where the row was there already. By a worker: the event came through Redis.
+create table chaos.appends (
+  event text not null,
+  process text
+);
+
+create function chaos.note_append() returns trigger language plpgsql security definer set search_path = public as $$
+begin
+  insert into chaos.appends (event, process) values (new.id, current_setting('chaos.process', true));
+  return new;
+end $$;
+
 create function chaos.note_hold() returns trigger language plpgsql security definer set search_path = public as $$
 begin
   insert into chaos.holds (at, transaction, process, lane, connection_id, worker_before, fence_before, job_before, worker, fence, job, transferring, overtaken)
@@ -68,4 +80,5 @@ create trigger chaos_holds after update on lanes for each row
   when ((old.worker, old.fence, old.running_job, old.transferring) is distinct from (new.worker, new.fence, new.running_job, new.transferring))
   execute function chaos.note_hold();
 create trigger chaos_ends after insert on attempts for each row execute function chaos.note_end();
+create trigger chaos_appends before insert on events for each row execute function chaos.note_append();
 create trigger chaos_workers after insert on workers for each row execute function chaos.note_worker();

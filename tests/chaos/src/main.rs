@@ -1,8 +1,8 @@
 //! `tests/chaos/run --kills N --seed S --minutes M`: the real executables under steady load, broken on a schedule that the
 //! seed alone decides, and then judged by a second program that reads nothing but the ledgers written here.
 //!
-//! Two ingress, four workers, Postgres, the simulator. While many firms' events come in: workers and ingress are killed,
-//! Postgres is restarted, kept away, its backends terminated; connections are stalled and cut; workers are frozen past their
+//! Two ingress, of which one appends to Redis first, four workers, Postgres, Redis, the simulator. While many firms' events come in: workers and ingress are killed,
+//! Postgres is restarted, kept away, its backends terminated, Redis is killed; connections are stalled and cut; workers are frozen past their
 //! lease, one has a wall clock that jumps, one job takes its worker down each time it runs; the provider loses answers,
 //! applies effects late, hangs, refuses. Then everything is mended, and what is left in the queue must come to its end.
 //!
@@ -11,7 +11,6 @@
 mod arguments;
 mod clock;
 mod ledger;
-mod redis;
 mod sabotage;
 
 mod history;

@@ -11,7 +11,10 @@ use tokio::sync::Mutex;
 /// What a player does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    Ingress,
+    Ingress {
+        /// Where it appends first.
+        inbox: &'static str,
+    },
     Worker,
 }
 
@@ -58,7 +61,10 @@ impl Player {
             settings.more.extend(clock_of_its_own(file)?);
         }
         let program = match part {
-            Part::Ingress => app.launch_ingress(name, &settings)?,
+            Part::Ingress { inbox } => {
+                settings.more.push(("INBOX".to_owned(), inbox.to_owned()));
+                app.launch_ingress(name, &settings)?
+            }
             Part::Worker => app.launch_worker(name, &settings)?,
         };
         app.program_ready(&program).await?;

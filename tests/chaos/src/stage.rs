@@ -1,4 +1,4 @@
-//! Everything that plays: Postgres, the simulator, two ingress, four workers, each behind proxies of its own.
+//! Everything that plays: Postgres, Redis, the simulator, two ingress, four workers, each behind proxies of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::{App, AppSettings, Cluster, Database};
+use harness::{App, AppSettings, Cluster, Database, Redis};
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
@@ -15,7 +15,6 @@ use crate::firms::{self, Firm};
 use crate::history;
 use crate::ledger::{Ledger, say};
 use crate::player::{Part, Player};
-use crate::redis::Redis;
 
 /// Short, so that takeovers happen all the time; long enough that a busy machine does not lose every one of them.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
@@ -23,7 +22,8 @@ pub(crate) const LEASE: Duration = Duration::from_secs(3);
 const SETTLE: Duration = Duration::from_secs(6);
 const SEARCH_LAG: Duration = Duration::from_secs(1);
 const WORKERS: usize = 4;
-const INGRESSES: usize = 2;
+/// One ingress each: where it appends first.
+const FIRST_CHOICES: [&str; 2] = ["postgres", "redis"];
 /// What a commit promises must hold when the server is killed; that the machine stays up is taken for granted.
 const POSTGRES: &[(&str, &str)] = &[("fsync", "off"), ("full_page_writes", "off")];
 
@@ -34,7 +34,7 @@ pub(crate) struct Stage {
     pub(crate) firms: Vec<Firm>,
     pub(crate) poisoned: harness::app::Matter,
     pub(crate) ledger: Ledger,
-    pub(crate) redis: Option<Mutex<Redis>>,
+    pub(crate) redis: Redis,
     pub(crate) cluster: Arc<Cluster>,
     /// Held by whoever keeps Postgres away.
     pub(crate) postgres: Mutex<()>,
@@ -44,13 +44,10 @@ impl Stage {
     pub(crate) async fn start(folder: &Path, arguments: &Arguments) -> Result<Self> {
         let ledger = Ledger::open(&folder.join("ledgers"))?;
         let cluster = Arc::new(Cluster::start(&folder.join("postgres"), POSTGRES)?);
-        let redis = arguments
-            .redis
-            .then(|| Redis::start(&folder.join("redis")))
-            .transpose()?;
+        let redis = Redis::start(&folder.join("redis")).await?;
         let template = harness::app::migrated(&cluster).await?;
         let database = Database::from_template(&cluster, &template).await?;
-        let app = App::start_on(database, &folder.join("app"), settings(redis.as_ref())).await?;
+        let app = App::start_on(database, &folder.join("app"), settings(&redis)).await?;
         app.limits(&json!({ "limit": 2000, "window_ms": 1000 }))
             .await?;
         let firms = firms::found(&app, &ledger).await?;
@@ -69,7 +66,7 @@ impl Stage {
             firms,
             poisoned,
             ledger,
-            redis: redis.map(Mutex::new),
+            redis,
             cluster,
             postgres: Mutex::new(()),
         };
@@ -102,7 +99,7 @@ impl Stage {
     pub(crate) fn ingresses(&self) -> impl Iterator<Item = &Arc<Player>> {
         self.players
             .iter()
-            .filter(|player| player.part == Part::Ingress)
+            .filter(|player| matches!(player.part, Part::Ingress { .. }))
     }
 
     /// Everything up, nothing stalled, no fault left.
@@ -128,11 +125,11 @@ impl Stage {
     }
 }
 
-fn settings(redis: Option<&Redis>) -> AppSettings {
-    let mut more = vec![("RUST_LOG".to_owned(), "info".to_owned())];
-    if let Some(redis) = redis {
-        more.push(("REDIS_URL".to_owned(), redis.url()));
-    }
+fn settings(redis: &Redis) -> AppSettings {
+    let more = vec![
+        ("RUST_LOG".to_owned(), "info".to_owned()),
+        ("REDIS_URL".to_owned(), redis.url()),
+    ];
     AppSettings {
         workers: 0,
         lease: LEASE,
@@ -146,9 +143,10 @@ fn settings(redis: Option<&Redis>) -> AppSettings {
 async fn players(app: &App, cluster: &Cluster, folder: &Path) -> Result<Vec<Arc<Player>>> {
     let postgres = SocketAddr::from((Ipv4Addr::LOCALHOST, cluster.port()));
     let mut players = Vec::new();
-    for number in 1..=INGRESSES {
+    for (number, inbox) in (1..).zip(FIRST_CHOICES) {
         let name = format!("ingress-{number}");
-        players.push(Player::start(app, Part::Ingress, &name, postgres, None).await?);
+        let part = Part::Ingress { inbox };
+        players.push(Player::start(app, part, &name, postgres, None).await?);
     }
     for number in 1..=WORKERS {
         let name = format!("worker-{number}");

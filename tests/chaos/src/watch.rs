@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::clock;
+use crate::drain::STREAM;
 use crate::player::Player;
 use crate::stage::Stage;
 
@@ -62,7 +63,11 @@ pub(crate) fn start(stage: Arc<Stage>) -> Watch {
 async fn sample(stage: &Stage) -> Result<()> {
     let asked = sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&stage.app.admin);
     let waiting = tokio::time::timeout(ANSWER, asked).await;
-    let waiting = waiting.ok().and_then(Result::ok);
+    let mut waiting = waiting.ok().and_then(Result::ok);
+    // A Redis that is just dead has no work to show.
+    if let (Some(waiting), Ok(entries)) = (&mut waiting, stage.redis.length(STREAM).await) {
+        *waiting += i64::try_from(entries)?;
+    }
     let line = json!({ "at": clock::now(), "up": waiting.is_some(), "waiting": waiting });
     stage.ledger.note("samples", &line)
 }

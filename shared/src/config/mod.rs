@@ -75,6 +75,29 @@ mod tests {
     }
 
     #[test]
+    fn redis_is_the_first_choice_only_where_it_is_named() {
+        let mut pairs = vec![
+            ("DATABASE_URL", "postgres://localhost/casehug"),
+            ("TOKEN_KEYS", KEY),
+            ("PUBLIC_URL", "https://casehug.test"),
+            ("DASHBOARD_URL", "https://app.casehug.test"),
+            ("AUTH_JWT_SECRET", "a-secret-that-has-enough-bytes-for-it"),
+            ("AUTH_ISSUER", "casehug"),
+            ("AUTH_AUDIENCE", "integrations"),
+            ("INBOX", "redis"),
+        ];
+
+        let error = IngressConfig::read(variables(&pairs)).unwrap_err();
+        pairs.push(("REDIS_URL", "redis://:pass-word@127.0.0.1:6379/1"));
+        let config = IngressConfig::read(variables(&pairs)).unwrap();
+
+        assert!(error.contains("INBOX"), "{error}");
+        assert_eq!(config.inbox, InboxChoice::Redis);
+        assert_eq!(config.inbox_fallback, Duration::from_millis(250));
+        assert!(!format!("{config:?}").contains("pass-word"));
+    }
+
+    #[test]
     fn a_test_provider_outside_loopback_or_unasked_is_refused() {
         for (base, allow) in [
             ("http://127.0.0.1:1/clio", "0"),

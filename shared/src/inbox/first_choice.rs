@@ -154,3 +154,110 @@ impl Inbox for FirstChoice {
         Box::pin(self.append_to_either(events))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[derive(Debug, Clone, Copy)]
+    enum Does {
+        Take,
+        Refuse,
+        Hang,
+    }
+
+    /// An inbox that does the next of these things at each append, and the last one for ever.
+    #[derive(Debug)]
+    struct Scripted {
+        script: &'static [Does],
+        asked: AtomicUsize,
+    }
+
+    impl Scripted {
+        fn new(script: &'static [Does]) -> Arc<Self> {
+            Arc::new(Self {
+                script,
+                asked: AtomicUsize::new(0),
+            })
+        }
+
+        fn asked(&self) -> usize {
+            self.asked.load(Ordering::Relaxed)
+        }
+    }
+
+    impl Inbox for Scripted {
+        fn name(&self) -> &'static str {
+            "scripted"
+        }
+
+        fn append<'a>(&'a self, events: &'a [NewEvent]) -> Appending<'a> {
+            let turn = self.asked.fetch_add(1, Ordering::Relaxed);
+            let does = self.script[turn.min(self.script.len() - 1)];
+            Box::pin(async move {
+                match does {
+                    Does::Take => Ok(vec![true; events.len()]),
+                    Does::Refuse => Err(InboxError::RedisUnusable),
+                    Does::Hang => std::future::pending().await,
+                }
+            })
+        }
+    }
+
+    fn both(first: &Arc<Scripted>, other: &Arc<Scripted>) -> FirstChoice {
+        FirstChoice::new(first.clone(), other.clone(), Duration::from_millis(5))
+    }
+
+    #[tokio::test]
+    async fn the_first_choice_takes_all_while_it_is_quick() {
+        let (first, other) = (Scripted::new(&[Does::Take]), Scripted::new(&[Does::Take]));
+        let inbox = both(&first, &other);
+
+        inbox.append(&[]).await.unwrap();
+        inbox.append(&[]).await.unwrap();
+
+        assert_eq!((first.asked(), other.asked()), (2, 0));
+    }
+
+    #[tokio::test]
+    async fn one_that_hangs_or_refuses_is_not_waited_for_again_while_it_rests() {
+        for does in [&[Does::Hang], &[Does::Refuse]] {
+            let (first, other) = (Scripted::new(does), Scripted::new(&[Does::Take]));
+            let inbox = both(&first, &other);
+
+            inbox.append(&[]).await.unwrap();
+            inbox.append(&[]).await.unwrap();
+
+            assert_eq!((first.asked(), other.asked()), (1, 2));
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_rests_is_asked_in_need_and_used_again_when_it_takes() {
+        let first = Scripted::new(&[Does::Refuse, Does::Take]);
+        let other = Scripted::new(&[Does::Take, Does::Refuse]);
+        let inbox = both(&first, &other);
+
+        for _ in 0..3 {
+            inbox.append(&[]).await.unwrap();
+        }
+
+        assert_eq!((first.asked(), other.asked()), (3, 2));
+    }
+
+    #[tokio::test]
+    async fn both_are_asked_before_anybody_is_refused() {
+        let (first, other) = (
+            Scripted::new(&[Does::Refuse]),
+            Scripted::new(&[Does::Refuse]),
+        );
+        let inbox = both(&first, &other);
+
+        inbox.append(&[]).await.unwrap_err();
+        inbox.append(&[]).await.unwrap_err();
+
+        assert_eq!((first.asked(), other.asked()), (2, 2));
+    }
+}

@@ -20,14 +20,14 @@ impl std::fmt::Debug for RedisAddress {
 }
 
 impl RedisAddress {
-    /// Reads `redis://[user:password@]host:port[/database]`.
+    /// Reads `redis://[user:password@]host:port[/database]`, or `rediss://` for TLS.
     ///
     /// # Errors
     /// What is wrong with it, without repeating it.
     pub fn parse(url: &str) -> Result<Self, String> {
         Client::open(url)
             .map(Self)
-            .map_err(|_| "must be redis://host:port".to_owned())
+            .map_err(|_| "must be redis://host:port or rediss://host:port".to_owned())
     }
 
     /// A new connection. Not the crate's connection manager: it connects again by itself, and what is behind the address then

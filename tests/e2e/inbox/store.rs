@@ -28,7 +28,7 @@ pub(super) struct Store {
 
 enum Kind {
     Postgres(Arc<Cluster>),
-    Redis(Redis),
+    Redis(Box<Redis>),
 }
 
 impl Store {
@@ -61,7 +61,7 @@ impl Store {
             inbox: Arc::new(RedisInbox::start(address).await),
             database,
             admin,
-            kind: Kind::Redis(redis),
+            kind: Kind::Redis(Box::new(redis)),
             _database: own,
             _folder: folder,
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::app::Matter;
+use harness::eventually;
 use serde_json::Value;
 use sqlx::Row;
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use crate::ledger::say;
 use crate::stage::Stage;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+const ASK: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(1_500);
 /// So often nothing may be due, held or waiting while jobs are left: then nobody will ever take them.
 const STUCK: u32 = 6;
@@ -102,15 +104,18 @@ async fn ask_again(stage: &Stage, matter: Matter) -> Result<()> {
         .find_map(|player| player.url.clone())
         .context("there is an ingress")?;
     let token = stage.app.tokens.firm_admin(matter.firm)?;
-    let request = stage
-        .app
-        .http
-        .post(format!("{url}/api/v1/integrations/clio/sync"))
-        .bearer_auth(token)
-        .json(&serde_json::json!({ "matter_id": matter.id }));
-    let answer = stage.app.send(request).await?;
-    anyhow::ensure!(answer.status == 202, "asked again: {answer:?}");
-    Ok(())
+    // An ingress may still hold connections of a server that was restarted: it says 503, and an admin asks again.
+    let asked = eventually(ASK, || async {
+        let request = stage
+            .app
+            .http
+            .post(format!("{url}/api/v1/integrations/clio/sync"))
+            .bearer_auth(&token)
+            .json(&serde_json::json!({ "matter_id": matter.id }));
+        let answer = stage.app.send(request).await.ok()?;
+        (answer.status == 202).then_some(())
+    });
+    asked.await.context("ask again")
 }
 
 /// What there is now, at the provider and in the database.

@@ -64,6 +64,9 @@ async fn run(arguments: Arguments) -> Result<bool> {
     ));
     let stage = Arc::new(Stage::start(folder.path(), &arguments).await?);
     let played = play(&stage, &arguments).await;
+    if let Err(error) = &played {
+        say(&format!("the play broke off: {error:#}"));
+    }
     let ledgers = stage.ledger.folder().to_owned();
     let stage = Arc::into_inner(stage).context("somebody still plays")?;
     stage.end().await;

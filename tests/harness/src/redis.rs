@@ -12,6 +12,8 @@ use anyhow::{Context, Result};
 use crate::process::{Process, free_port};
 
 const START: Duration = Duration::from_secs(30);
+/// The machine may be busy.
+const ANSWER: Duration = Duration::from_secs(5);
 /// A server that keeps what it takes.
 const SETTINGS: [(&str, &str); 5] = [
     ("bind", "127.0.0.1"),
@@ -84,7 +86,12 @@ impl Redis {
     /// Sends one command, past all programs.
     pub async fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> Result<T> {
         let client = redis::Client::open(self.url())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
+        let patient = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(ANSWER))
+            .set_response_timeout(Some(ANSWER));
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&patient)
+            .await?;
         let (name, arguments) = words.split_first().context("a command has a name")?;
         let mut command = redis::cmd(name);
         command.arg(arguments);

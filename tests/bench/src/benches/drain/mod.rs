@@ -1,0 +1,160 @@
+//! `drain`: how many jobs a second go out, in one go and steadily while more come in. 2,000 lanes over 2,000 Clio connections,
+//! so that caps bind as in production; `probe` jobs, with every row that a job writes.
+//! Knobs: JOBS (in one go), SECONDS (steady), ROUNDS, WORKERS, CONCURRENCY (of each worker), WAITING (jobs that wait at any time).
+
+mod limit;
+mod once;
+mod steady;
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::field::{Books, Field};
+use crate::figures::{median, rounded};
+use crate::history;
+use crate::knobs;
+use crate::peers;
+use crate::report::{Report, say};
+use crate::stage::{self, Stage};
+
+pub(crate) use once::once;
+
+pub(crate) const LANES: u64 = 2_000;
+/// Of graphile-worker's local queue, and of its correct keyed mode.
+const OF_LOCAL_QUEUE: f64 = 1.2;
+const OF_KEYED: f64 = 30.0;
+/// Of the rate in one go.
+const STEADY: f64 = 0.8;
+const AIM: &str = "in one go at least 1.2 x graphile-worker's local queue and 30 x its keyed mode in the same run; \
+                   steady, while more come in, at least 0.8 x the rate in one go; every row right, in order, each fence higher";
+
+struct Knobs {
+    jobs: u64,
+    rounds: u32,
+    steady: std::time::Duration,
+    workers: usize,
+    concurrency: u16,
+    waiting: u64,
+}
+
+impl Knobs {
+    fn read() -> Result<Self> {
+        Ok(Self {
+            jobs: knobs::number("JOBS", 20_000)?,
+            rounds: knobs::number("ROUNDS", 5)?,
+            steady: knobs::seconds(60)?,
+            workers: knobs::number("WORKERS", 1)?,
+            concurrency: knobs::number("CONCURRENCY", 500)?,
+            waiting: knobs::number("WAITING", 10_000)?,
+        })
+    }
+}
+
+/// What the rounds brought, in jobs a second.
+#[derive(Default)]
+struct Rounds {
+    ours: Vec<f64>,
+    local_queue: Vec<f64>,
+    keyed: Vec<f64>,
+    limit: Vec<f64>,
+}
+
+pub(crate) async fn run() -> Result<bool> {
+    let knobs = Knobs::read()?;
+    let report = Report::new("drain");
+    let stage = Arc::new(Stage::start(stage::settings(knobs.workers, knobs.concurrency)).await?);
+    report.ran_on(&stage.app.admin).await?;
+    let field = Field::new(LANES, LANES);
+    field.found(&stage.app.admin, "clio").await?;
+    let (rounds, next) = rounds(&stage, &field, &knobs, &report).await?;
+    let once = median(&rounds.ours);
+
+    let steady = steady::steady(&stage, &field, next, knobs.waiting, knobs.steady).await?;
+    report.line(steady.shown(&knobs.shown()));
+    let next = steady.next;
+
+    say("once more with triggers that write every lane's history");
+    history::install(&stage.app.admin).await?;
+    let watched = once::once(&stage, &field, next..next + knobs.jobs).await?;
+    let first_watched = next;
+    let watched_steady = steady::steady(
+        &stage,
+        &field,
+        next + knobs.jobs,
+        knobs.waiting,
+        knobs.steady / 4,
+    )
+    .await?;
+    let seen = watched_steady.next - first_watched;
+    let (in_order, shown) = history::check(&stage.app.admin, &field, seen).await?;
+    report.line(json!({ "what": "history", "jobs_per_s": rounded(watched.jobs_per_s),
+        "steady_jobs_per_s": rounded(watched_steady.jobs_per_s), "ok": in_order, "history": shown }));
+    let books = Books::read(&stage.app.admin, &field).await?;
+    report.line(json!({ "what": "rows", "enqueued": watched_steady.next, "rows": books.shown() }));
+
+    let right = in_order && books.hold(watched_steady.next);
+    let ok = right && verdict_of(&rounds, steady.jobs_per_s);
+    let figures = json!({ "jobs_per_s": rounded(once), "steady_jobs_per_s": rounded(steady.jobs_per_s), "rows_right": right,
+        "of_steady": rounded(steady.jobs_per_s / once), "base_per_s": rounded(median(&rounds.limit)),
+        "graphile_local_queue": shown_median(&rounds.local_queue), "graphile_keyed": shown_median(&rounds.keyed),
+        "settings": knobs.shown() });
+    end(stage).await?;
+    Ok(report.verdict(ok, AIM, figures))
+}
+
+/// Ours, the peer and the machine's limit in turn. Returns the number of the next job as well.
+async fn rounds(
+    stage: &Arc<Stage>,
+    field: &Field,
+    knobs: &Knobs,
+    report: &Report,
+) -> Result<(Rounds, u64)> {
+    let (mut rounds, mut next) = (Rounds::default(), 0);
+    for _ in 0..knobs.rounds {
+        let ours = once::once(stage, field, next..next + knobs.jobs).await?;
+        next += knobs.jobs;
+        rounds.ours.push(ours.jobs_per_s);
+        let limit = limit::limit(stage, knobs.jobs).await?;
+        rounds.limit.push(limit);
+        report.line(json!({ "what": "once", "jobs": knobs.jobs, "lanes": field.lanes, "jobs_per_s": rounded(ours.jobs_per_s),
+            "enqueue_per_s": rounded(ours.enqueue_per_s), "base_per_s": rounded(limit), "base": limit::WHAT }));
+        let server = stage.ground.cluster.admin_url("postgres");
+        if let Some(peer) = peers::graphile(&server, knobs.jobs, field.lanes).await? {
+            rounds.local_queue.extend(peer.local_queue());
+            rounds.keyed.extend(peer.keyed());
+            report.line(json!({ "what": "graphile", "lines": peer.lines }));
+        }
+    }
+    Ok((rounds, next))
+}
+
+/// A comparison that was left out is not judged.
+fn verdict_of(rounds: &Rounds, steady: f64) -> bool {
+    let once = median(&rounds.ours);
+    let beats = |peer: &[f64], times: f64| peer.is_empty() || once >= times * median(peer);
+    beats(&rounds.local_queue, OF_LOCAL_QUEUE)
+        && beats(&rounds.keyed, OF_KEYED)
+        && steady >= STEADY * once
+}
+
+fn shown_median(rates: &[f64]) -> Value {
+    if rates.is_empty() {
+        return json!("left out");
+    }
+    json!(rounded(median(rates)))
+}
+
+impl Knobs {
+    fn shown(&self) -> Value {
+        json!({ "workers": self.workers, "WORKER_CONCURRENCY": self.concurrency, "waiting": self.waiting, "rounds": self.rounds })
+    }
+}
+
+pub(crate) async fn end(stage: Arc<Stage>) -> Result<()> {
+    if let Some(stage) = Arc::into_inner(stage) {
+        stage.end().await;
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Jobs that all wait at the beginning: the workers are up and held by a pause, the jobs are enqueued, the pause is lifted.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sqlx::{Executor, Row};
+
+use crate::clock;
+use crate::field::Field;
+use crate::load;
+use crate::stage::Stage;
+
+/// As many as the peers hand in at once.
+const BATCH: u64 = 1_000;
+const WITHIN: Duration = Duration::from_secs(600);
+
+const PAUSE: &str = "insert into pauses (scope, reason, until, author, created_at) values ('all', 'paused', 'infinity', 'bench', now())";
+const LIFT: &str = "with gone as (delete from pauses where scope = 'all' returning 1) select pg_notify('casehug_jobs', '*') from gone";
+const ENDED: &str = "select extract(epoch from max(finished_at))::float8 as at, count(*) as jobs from activity \
+    where finished_at >= to_timestamp($1)";
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Once {
+    pub(crate) jobs_per_s: f64,
+    pub(crate) enqueue_per_s: f64,
+}
+
+/// From the moment the pause is lifted to the last outcome's commit, by the database's clock.
+pub(crate) async fn once(stage: &Stage, field: &Field, numbers: Range<u64>) -> Result<Once> {
+    let jobs = numbers.end - numbers.start;
+    stage.app.admin.execute(PAUSE).await?;
+    let executed = stage.executed().await?;
+    let enqueuing = clock::now();
+    load::enqueue_range(&stage.queue, field, numbers, BATCH).await?;
+    let enqueue_per_s = jobs as f64 / enqueuing.elapsed().as_secs_f64();
+    // Nobody's round begins with what another one left to be written.
+    stage.app.admin.execute("checkpoint").await?;
+    let started = stage.database_now().await?;
+    stage.app.admin.execute(LIFT).await?;
+    harness::eventually(WITHIN, || async {
+        let done = stage.executed().await.ok()?;
+        (done >= executed + jobs).then_some(())
+    })
+    .await
+    .context("the jobs did not end")?;
+    stage.wait_empty(WITHIN).await?;
+    let row = sqlx::query(ENDED)
+        .bind(started)
+        .fetch_one(&stage.app.admin)
+        .await?;
+    let ended: f64 = row.try_get("at")?;
+    Ok(Once {
+        jobs_per_s: row.get::<i64, _>("jobs") as f64 / (ended - started),
+        enqueue_per_s,
+    })
+}

@@ -1,0 +1,95 @@
+//! `pickup`: on an idle system, from an event's insert (a little before its commit) to the first request at the provider.
+//! Knob: JOBS, the number of samples.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::Row;
+
+use crate::figures::{percentile, rounded};
+use crate::knobs;
+use crate::pgbench::{self, Until};
+use crate::report::Report;
+use crate::stage::{self, Stage};
+
+const WITHIN: Duration = Duration::from_secs(30);
+/// Whatever the last sample left behind comes to rest: the system is idle.
+const REST: Duration = Duration::from_millis(60);
+/// Between the event and the request lie so many commits: inbox, relay, lease, claim, permit.
+const COMMITS: f64 = 5.0;
+const LIMIT_SECONDS: u64 = 3;
+const AIM: &str = "p50 under 10 ms, p99 under 40 ms";
+
+pub(crate) async fn run() -> Result<bool> {
+    let count: usize = knobs::number("JOBS", 200)?;
+    let report = Report::new("pickup");
+    let stage = Stage::start(stage::settings(1, 32)).await?;
+    report.ran_on(&stage.app.admin).await?;
+    let samples = samples(&stage, count).await?;
+    let commits = commits_a_second(&stage).await?;
+    let at = |share| rounded(percentile(&samples, share));
+    let (p50, p99) = (at(0.5), at(0.99));
+    let figures = json!({
+        "samples": count, "p50_ms": p50, "p90_ms": at(0.9), "p99_ms": p99, "max_ms": at(1.0), "workers": 1,
+        "base_per_s": rounded(commits), "base_ms": rounded(COMMITS * 1000.0 / commits),
+        "base": "five commits of one row each, one after the other (pgbench, one client)",
+    });
+    stage.end().await;
+    Ok(report.verdict(p50 < 10.0 && p99 < 40.0, AIM, figures))
+}
+
+/// In milliseconds.
+async fn samples(stage: &Stage, count: usize) -> Result<Vec<f64>> {
+    let app = &stage.app;
+    app.limits(&json!({ "mode": "off" })).await?;
+    let matter = app.connected_matter().await?;
+    let first = app.sync(matter).await?;
+    ensure!(
+        first.body["success"] == json!(true),
+        "the matter was not synced: {first:?}"
+    );
+    let mut samples = Vec::with_capacity(count);
+    for number in 0..count {
+        let bytes = format!("sample {number}");
+        let upload = app
+            .upload(matter, "sample.txt", None, bytes.as_bytes())
+            .await?;
+        app.clear_clio_calls().await?;
+        tokio::time::sleep(REST).await;
+        app.approve(&[upload]).await?;
+        app.settled(WITHIN).await?;
+        let received: DateTime<Utc> = sqlx::query("select max(received_at) from events")
+            .fetch_one(&app.admin)
+            .await?
+            .get(0);
+        let asked = first_request(&app.record(), received)?;
+        let waited = (asked - received).num_microseconds().unwrap_or(i64::MAX);
+        samples.push(waited as f64 / 1000.0);
+    }
+    Ok(samples)
+}
+
+async fn commits_a_second(stage: &Stage) -> Result<f64> {
+    sqlx::query("create table base_commits (at timestamptz not null)")
+        .execute(&stage.app.admin)
+        .await?;
+    let script = "insert into base_commits values (clock_timestamp());";
+    let url = stage.app.database.admin_url();
+    pgbench::run(url, script, 1, Until::Seconds(LIMIT_SECONDS)).await
+}
+
+/// The time of the first API request after this moment, from the simulator's record.
+fn first_request(record: &Path, after: DateTime<Utc>) -> Result<DateTime<Utc>> {
+    std::fs::read_to_string(record)?
+        .lines()
+        .rev()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line["platform"] == "clio")
+        .filter_map(|line| line["at"].as_str()?.parse().ok())
+        .take_while(|at| *at > after)
+        .last()
+        .context("the provider was not asked")
+}

@@ -1,0 +1,28 @@
+//! Knobs: numbers of the environment that make a bench shorter, longer or larger than its aim asks.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+
+/// The number that this variable holds, or the bench's own.
+///
+/// # Errors
+/// The variable holds something else.
+pub(crate) fn number<T: FromStr>(name: &str, default: T) -> Result<T> {
+    match std::env::var(name) {
+        Err(_) => Ok(default),
+        Ok(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| anyhow!("{name} must be a number, and is {text}")),
+    }
+}
+
+/// A length in seconds, from `SECONDS` where that is set.
+///
+/// # Errors
+/// The variable holds something else.
+pub(crate) fn seconds(default: u64) -> Result<Duration> {
+    Ok(Duration::from_secs(number("SECONDS", default)?))
+}

@@ -1,0 +1,47 @@
+//! `tests/bench/run NAME`: measured claims, as JSON lines.
+//!
+//! Each bench drives the real executables on a real PostgreSQL with default durability, names beside each figure what the same
+//! machine can do without us, checks that what was done is right, and ends with a verdict.
+
+mod clock;
+mod figures;
+mod knobs;
+mod report;
+
+mod field;
+mod history;
+mod load;
+mod stage;
+
+mod peers;
+mod pgbench;
+
+mod benches;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use benches::{drain, pickup};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    match run(&name).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            report::say(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether the aim was met.
+async fn run(name: &str) -> Result<bool> {
+    match name {
+        "drain" => drain::run().await,
+        "pickup" => pickup::run().await,
+        _ => bail!("which bench? There are: drain, pickup"),
+    }
+}

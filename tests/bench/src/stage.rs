@@ -1,0 +1,143 @@
+//! What a bench runs on: a Postgres of its own with default durability, and the whole system as real processes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use harness::{App, AppSettings, Cluster, Database};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Executor, PgPool, Row};
+
+/// A server with nothing set but where it listens, in a folder that goes with it.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) cluster: Cluster,
+    folder: tempfile::TempDir,
+}
+
+impl Ground {
+    pub(crate) fn start() -> Result<Arc<Self>> {
+        let folder = tempfile::tempdir()?;
+        let cluster = Cluster::start(&folder.path().join("postgres"), &[])?;
+        Ok(Arc::new(Self { cluster, folder }))
+    }
+}
+
+/// One system on a database of its own.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) app: App,
+    /// As the service's own role, as its programs come.
+    pub(crate) queue: PgPool,
+    pub(crate) ground: Arc<Ground>,
+}
+
+impl Stage {
+    pub(crate) async fn start(settings: AppSettings) -> Result<Self> {
+        Self::start_on(Ground::start()?, "app", settings).await
+    }
+
+    pub(crate) async fn start_on(
+        ground: Arc<Ground>,
+        name: &str,
+        settings: AppSettings,
+    ) -> Result<Self> {
+        let template = harness::app::migrated(&ground.cluster).await?;
+        let database = Database::from_template(&ground.cluster, &template).await?;
+        let queue = PgPoolOptions::new()
+            .max_connections(4)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute("set role casehug_worker").await?;
+                    Ok(())
+                })
+            })
+            .connect(database.url())
+            .await?;
+        let folder = ground.folder.path().join(name);
+        let app = App::start_on(database, &folder, settings).await?;
+        Ok(Self { app, queue, ground })
+    }
+
+    /// The database's own time, in seconds since 1970.
+    pub(crate) async fn database_now(&self) -> Result<f64> {
+        let now = sqlx::query_scalar("select extract(epoch from clock_timestamp())::float8");
+        Ok(now.fetch_one(&self.app.admin).await?)
+    }
+
+    /// What the workers have counted under this name, labels or none.
+    pub(crate) async fn metric(&self, name: &str) -> Result<Option<f64>> {
+        let mut sum = None;
+        for url in self.app.worker_ops_urls() {
+            // A worker that was killed has no figures.
+            let Ok(answer) = self.app.http.get(format!("{url}/metrics")).send().await else {
+                continue;
+            };
+            for value in values(&answer.text().await?, name) {
+                sum = Some(sum.unwrap_or(0.0) + value);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Executions that ended well, as the workers count them: cheap to ask, and a little ahead of the commits.
+    pub(crate) async fn executed(&self) -> Result<u64> {
+        let name = r#"casehug_jobs_finished_total{kind="probe",outcome="done"}"#;
+        Ok(self.metric(name).await?.unwrap_or(0.0) as u64)
+    }
+
+    /// Waits until no job is queued any more.
+    pub(crate) async fn wait_empty(&self, within: Duration) -> Result<()> {
+        harness::eventually(within, || async {
+            let left =
+                sqlx::query("select exists(select from jobs where state = 'queued') as left");
+            let row = left.fetch_one(&self.app.admin).await.ok()?;
+            (!row.get::<bool, _>("left")).then_some(())
+        })
+        .await
+        .context("the queue did not become empty")
+    }
+
+    /// Bytes of a table with its indexes.
+    pub(crate) async fn size_of(&self, table: &'static str) -> Result<i64> {
+        let size = sqlx::query_scalar("select pg_total_relation_size($1::regclass)");
+        Ok(size.bind(table).fetch_one(&self.app.admin).await?)
+    }
+
+    pub(crate) async fn end(self) {
+        self.queue.close().await;
+        self.app.stop().await;
+    }
+}
+
+/// As in production: logs at `info`.
+pub(crate) fn settings(workers: usize, concurrency: u16) -> AppSettings {
+    AppSettings {
+        workers,
+        concurrency,
+        caller_limit: u32::MAX,
+        more: vec![("RUST_LOG".into(), "info".into())],
+        ..AppSettings::default()
+    }
+}
+
+fn values<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = f64> + 'a {
+    text.lines().filter_map(move |line| {
+        let rest = line.strip_prefix(name)?;
+        let (labels, value) = rest.rsplit_once(' ')?;
+        (labels.is_empty() || labels.starts_with('{')).then(|| value.parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::values;
+
+    #[test]
+    fn a_metric_is_found_with_and_without_its_labels() {
+        let text = "# TYPE a counter\na{x=\"1\"} 2\na{x=\"2\"} 3\na_more 9\n";
+
+        assert_eq!(values(text, "a").sum::<f64>(), 5.0);
+        assert_eq!(values(text, "a{x=\"2\"}").sum::<f64>(), 3.0);
+    }
+}

@@ -11,13 +11,13 @@ const TRIGGERS: &str = include_str!("../../chaos/src/history.sql");
 /// A take: a lane's change to a job that it did not run before.
 const BREACHES: &str = "
     with takes as (
-      select h.*, max(fence) over w as fences_before, count(*) over (partition by job) as times,
-        max(('x' || right(job::text, 10))::bit(40)::bigint) over w as numbers_before, ('x' || right(job::text, 10))::bit(40)::bigint as number
+      select fence, overtaken, max(fence) over w as fences_before, count(*) over (partition by job) as times,
+        max(('x' || right(job::text, 10))::bit(40)::bigint) over w as places_before, ('x' || right(job::text, 10))::bit(40)::bigint as place
       from chaos.holds h where job is not null and job is distinct from job_before
       window w as (partition by lane order by h.number rows between unbounded preceding and 1 preceding))
     select count(*) as takes,
       count(*) filter (where fence <= fences_before) as fences_not_grown,
-      count(*) filter (where overtaken > 0 or number <= numbers_before) as out_of_order,
+      count(*) filter (where overtaken > 0 or place <= places_before) as out_of_order,
       count(*) filter (where times > 1) as taken_twice,
       (select count(*) from chaos.holds where worker_before is not null and worker is not null and worker <> worker_before) as stolen
     from takes";

@@ -11,6 +11,7 @@ mod report;
 mod field;
 mod history;
 mod load;
+mod profile;
 mod stage;
 
 mod peers;

@@ -8,6 +8,8 @@ use harness::{App, AppSettings, Cluster, Database};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, PgPool, Row};
 
+use crate::profile;
+
 /// A server with nothing set but where it listens, in a folder that goes with it.
 #[derive(Debug)]
 pub(crate) struct Ground {
@@ -18,7 +20,12 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn start() -> Result<Arc<Self>> {
         let folder = tempfile::tempdir()?;
-        let cluster = Cluster::start(&folder.path().join("postgres"), &[])?;
+        let profile: &[(&str, &str)] = if profile::is_wanted() {
+            profile::SETTINGS
+        } else {
+            &[]
+        };
+        let cluster = Cluster::start(&folder.path().join("postgres"), profile)?;
         Ok(Arc::new(Self { cluster, folder }))
     }
 }
@@ -56,6 +63,9 @@ impl Stage {
             .await?;
         let folder = ground.folder.path().join(name);
         let app = App::start_on(database, &folder, settings).await?;
+        if profile::is_wanted() {
+            profile::begin(&app.admin).await?;
+        }
         Ok(Self { app, queue, ground })
     }
 
@@ -105,6 +115,9 @@ impl Stage {
     }
 
     pub(crate) async fn end(self) {
+        if profile::is_wanted() {
+            profile::show(&self.app.admin).await.ok();
+        }
         self.queue.close().await;
         self.app.stop().await;
     }

@@ -34,6 +34,8 @@ pub(crate) struct Field {
     pub(crate) lanes: u64,
     /// As jobs carry it: 0 is a person's, 1 an event's, 2 background.
     pub(crate) priority: i16,
+    /// Firm and connection, where they are not numbered: one that came by the connect.
+    pub(crate) owner: Option<(Uuid, Uuid)>,
 }
 
 impl Field {
@@ -44,6 +46,7 @@ impl Field {
             connections,
             lanes,
             priority: 1,
+            owner: None,
         }
     }
 
@@ -61,11 +64,17 @@ impl Field {
     }
 
     pub(crate) fn connection(&self, number: u64) -> Uuid {
-        Uuid::from_u128(CONNECTION + u128::from(self.first + number))
+        self.owner.map_or_else(
+            || Uuid::from_u128(CONNECTION + u128::from(self.first + number)),
+            |(_, connection)| connection,
+        )
     }
 
-    fn firm(&self, number: u64) -> Uuid {
-        Uuid::from_u128(FIRM + u128::from(self.first + number))
+    pub(crate) fn firm(&self, number: u64) -> Uuid {
+        self.owner.map_or_else(
+            || Uuid::from_u128(FIRM + u128::from(self.first + number)),
+            |(firm, _)| firm,
+        )
     }
 
     pub(crate) fn lane(&self, lane: u64) -> String {

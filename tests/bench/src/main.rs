@@ -8,6 +8,8 @@ mod figures;
 mod knobs;
 mod report;
 
+mod bulk;
+mod compare;
 mod field;
 mod history;
 mod load;
@@ -23,7 +25,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use benches::{drain, pickup};
+use benches::{blocked, depth, drain, ingress, pickup};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -41,8 +43,11 @@ async fn main() -> ExitCode {
 /// Whether the aim was met.
 async fn run(name: &str) -> Result<bool> {
     match name {
+        "blocked" => blocked::run().await,
+        "depth" => depth::run().await,
         "drain" => drain::run().await,
+        "ingress" => ingress::run().await,
         "pickup" => pickup::run().await,
-        _ => bail!("which bench? There are: drain, pickup"),
+        _ => bail!("which bench? There are: blocked, depth, drain, ingress, pickup"),
     }
 }

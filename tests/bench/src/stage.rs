@@ -10,6 +10,10 @@ use sqlx::{Executor, PgPool, Row};
 
 use crate::profile;
 
+const HOLD: &str = "insert into pauses (scope, reason, until, author, created_at) values ('all', 'paused', 'infinity', 'bench', now()) \
+    on conflict do nothing";
+const LET_GO: &str = "with gone as (delete from pauses where scope = 'all' returning 1) select pg_notify('casehug_jobs', '*') from gone";
+
 /// A server with nothing set but where it listens, in a folder that goes with it.
 #[derive(Debug)]
 pub(crate) struct Ground {
@@ -67,6 +71,25 @@ impl Stage {
             profile::begin(&app.admin).await?;
         }
         Ok(Self { app, queue, ground })
+    }
+
+    /// Starts so many more workers.
+    pub(crate) async fn add_workers(&mut self, count: usize) -> Result<()> {
+        for _ in 0..count {
+            self.app.start_worker().await?;
+        }
+        Ok(())
+    }
+
+    /// An operator's pause of everything: workers stay up and take nothing.
+    pub(crate) async fn hold(&self) -> Result<()> {
+        self.app.admin.execute(HOLD).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn let_go(&self) -> Result<()> {
+        self.app.admin.execute(LET_GO).await?;
+        Ok(())
     }
 
     /// The database's own time, in seconds since 1970.

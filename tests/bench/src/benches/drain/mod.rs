@@ -2,9 +2,9 @@
 //! so that caps bind as in production; `probe` jobs, with every row that a job writes.
 //! Knobs: JOBS (in one go), SECONDS (steady), ROUNDS, WORKERS, CONCURRENCY (of each worker), WAITING (jobs that wait at any time).
 
-mod limit;
+pub(crate) mod limit;
 mod once;
-mod steady;
+pub(crate) mod steady;
 
 use std::sync::Arc;
 
@@ -18,8 +18,6 @@ use crate::knobs;
 use crate::peers;
 use crate::report::{Report, say};
 use crate::stage::{self, Stage};
-
-pub(crate) use once::once;
 
 pub(crate) const LANES: u64 = 2_000;
 /// Of graphile-worker's local queue, and of its correct keyed mode.

@@ -15,8 +15,6 @@ use crate::stage::Stage;
 const BATCH: u64 = 1_000;
 const WITHIN: Duration = Duration::from_secs(600);
 
-const PAUSE: &str = "insert into pauses (scope, reason, until, author, created_at) values ('all', 'paused', 'infinity', 'bench', now())";
-const LIFT: &str = "with gone as (delete from pauses where scope = 'all' returning 1) select pg_notify('casehug_jobs', '*') from gone";
 const ENDED: &str = "select extract(epoch from max(finished_at))::float8 as at, count(*) as jobs from activity \
     where finished_at >= to_timestamp($1)";
 
@@ -29,7 +27,7 @@ pub(crate) struct Once {
 /// From the moment the pause is lifted to the last outcome's commit, by the database's clock.
 pub(crate) async fn once(stage: &Stage, field: &Field, numbers: Range<u64>) -> Result<Once> {
     let jobs = numbers.end - numbers.start;
-    stage.app.admin.execute(PAUSE).await?;
+    stage.hold().await?;
     let executed = stage.executed().await?;
     let enqueuing = clock::now();
     load::enqueue_range(&stage.queue, field, numbers, BATCH).await?;
@@ -37,7 +35,7 @@ pub(crate) async fn once(stage: &Stage, field: &Field, numbers: Range<u64>) -> R
     // Nobody's round begins with what another one left to be written.
     stage.app.admin.execute("checkpoint").await?;
     let started = stage.database_now().await?;
-    stage.app.admin.execute(LIFT).await?;
+    stage.let_go().await?;
     harness::eventually(WITHIN, || async {
         let done = stage.executed().await.ok()?;
         (done >= executed + jobs).then_some(())

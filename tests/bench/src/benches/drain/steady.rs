@@ -52,6 +52,19 @@ pub(crate) async fn steady(
     waiting: u64,
     length: Duration,
 ) -> Result<Steady> {
+    let steady = measure(stage, field, first, waiting, length).await?;
+    stage.wait_empty(WITHIN).await?;
+    Ok(steady)
+}
+
+/// The same, and what waits goes on waiting. `waiting` counts beside what was there before.
+pub(crate) async fn measure(
+    stage: &Arc<Stage>,
+    field: &Field,
+    first: u64,
+    waiting: u64,
+    length: Duration,
+) -> Result<Steady> {
     let executed = stage.executed().await?;
     let load = Load::start(stage, *field, first, Pace::Waiting(waiting), executed);
     tokio::time::sleep(WARM_UP).await;
@@ -59,7 +72,6 @@ pub(crate) async fn steady(
     tokio::time::sleep(length).await;
     let until = stage.database_now().await?;
     let next = load.stop().await?;
-    stage.wait_empty(WITHIN).await?;
     finished(stage, from, until, next).await
 }
 

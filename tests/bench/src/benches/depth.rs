@@ -1,0 +1,99 @@
+//! `depth`: the lease and finish rate with 10,000,000 waiting jobs and with 10,000, and with 10,000 connections and with 10.
+//! Knobs: JOBS (the large backlog), SECONDS (of a measurement), ROUNDS, WORKERS, CONCURRENCY.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::bulk::{self, Due};
+use crate::compare::{Side, in_turn};
+use crate::field::{Books, Field};
+use crate::figures::rounded;
+use crate::knobs;
+use crate::report::{Report, say};
+use crate::stage::{self, Ground, Stage};
+
+use super::drain::{self, limit};
+
+const DEEP: u64 = 10;
+const SMALL: u64 = 10_000;
+const CONNECTIONS: u64 = 1_000;
+const FEW: u64 = 10;
+const MANY: u64 = 10_000;
+/// Of the cap 4, so that ten connections can keep a worker busy at all.
+const PLATFORM: &str = "mycase";
+const SHARE: f64 = 0.9;
+const LIMIT_JOBS: u64 = 20_000;
+const AIM: &str = "with 10,000,000 waiting jobs at least 0.9 x the rate with 10,000; with 10,000 connections at least 0.9 x that with 10";
+
+pub(crate) async fn run() -> Result<bool> {
+    let most: u64 = knobs::number("JOBS", 10_000_000)?;
+    let length = knobs::seconds(20)?;
+    let rounds = knobs::number("ROUNDS", 3)?;
+    let report = Report::new("depth");
+    let ground = Ground::start()?;
+
+    say("the backlogs are written");
+    let few = side(&ground, "10 connections", Field::new(FEW, MANY), 1, &report).await?;
+    report.ran_on(&few.stage.app.admin).await?;
+    let limit = limit::limit(&few.stage, LIMIT_JOBS).await?;
+    let many = side(
+        &ground,
+        "10000 connections",
+        Field::new(MANY, MANY),
+        1,
+        &report,
+    )
+    .await?;
+    let mut pair = [few, many];
+    let wide = in_turn(&mut pair, rounds, length, &report).await?;
+    let mut right = end(pair, &report).await?;
+
+    let shallow = Field::new(CONNECTIONS, SMALL / DEEP);
+    let shallow = side(&ground, "10000 jobs", shallow, DEEP, &report).await?;
+    let deep = Field::new(CONNECTIONS, most / DEEP);
+    let deep = side(&ground, "the large backlog", deep, DEEP, &report).await?;
+    let mut pair = [shallow, deep];
+    let depth = in_turn(&mut pair, rounds, length, &report).await?;
+    let rate = pair[1].rate();
+    right &= end(pair, &report).await?;
+
+    let figures = json!({ "jobs_waiting": most, "jobs_per_s": rounded(rate), "base_per_s": rounded(limit), "base": limit::WHAT,
+        "deep_share": rounded(depth), "wide_share": rounded(wide), "in_order": right });
+    Ok(report.verdict(right && depth >= SHARE && wide >= SHARE, AIM, figures))
+}
+
+/// A system of its own with this backlog.
+async fn side(
+    ground: &Arc<Ground>,
+    name: &'static str,
+    field: Field,
+    depth: u64,
+    report: &Report,
+) -> Result<Side> {
+    let settings = stage::settings(0, knobs::number("CONCURRENCY", 500)?);
+    let mut stage = Stage::start_on(Arc::clone(ground), name, settings).await?;
+    field.found(&stage.app.admin, PLATFORM).await?;
+    let took = bulk::fill(&stage.app.admin, &field, depth, Due::Now).await?;
+    report.line(json!({ "what": "backlog", "name": name, "jobs": field.lanes * depth, "lanes": field.lanes,
+        "connections": field.connections, "seconds": rounded(took.as_secs_f64()),
+        "jobs_mib": stage.size_of("jobs").await? >> 20, "lanes_mib": stage.size_of("lanes").await? >> 20 }));
+    stage.hold().await?;
+    stage.add_workers(knobs::number("WORKERS", 1)?).await?;
+    let mut side = Side::new(name, stage, field);
+    side.next = field.lanes * depth;
+    Ok(side)
+}
+
+/// Whether every lane's jobs ended in order.
+async fn end(sides: [Side; 2], report: &Report) -> Result<bool> {
+    let mut right = true;
+    for side in sides {
+        let books = Books::read(&side.stage.app.admin, &side.field).await?;
+        right &= books.disordered == 0 && books.succeeded == books.attempts;
+        report.line(json!({ "what": "rows", "name": side.name, "rows": books.shown() }));
+        drain::end(side.stage).await?;
+    }
+    Ok(right)
+}

@@ -1,0 +1,88 @@
+//! `ingress`: events a second, one a request, over 64 connections that stay open, each committed before its 202; beside it
+//! pgbench with as many clients that commit the same row one by one.
+//! Knobs: SECONDS (of each measurement), ROUNDS.
+
+mod client;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use sqlx::Executor;
+use tokio::task::JoinSet;
+
+use crate::clock;
+use crate::field::Field;
+use crate::figures::{median, percentile, rounded};
+use crate::knobs;
+use crate::pgbench::{self, Until};
+use crate::report::Report;
+use crate::stage::{self, Stage};
+
+use client::{Caller, Sent};
+
+const CONNECTIONS: u16 = 64;
+const WARM_UP: Duration = Duration::from_secs(1);
+const TIMES: f64 = 1.5;
+const MOST_P99_MS: f64 = 25.0;
+const AIM: &str = "1.5 x the rate of pgbench with 64 clients that commit the same row one by one, p99 under 25 ms";
+const BASE: &str = "pgbench, 64 clients, one insert of the same row a transaction";
+const TABLE: &str = "create table base_events (like events including all)";
+const SCRIPT: &str = "insert into base_events (firm_id, id, type, data, wish, created_at) values \
+    ('f1000000-0000-7000-8000-000000000000', gen_random_uuid()::text, 'intake.started', \
+     '{\"matter_id\": \"f1000000-0000-7000-8000-000000000000\"}', false, null) on conflict (firm_id, id) do nothing;";
+
+pub(crate) async fn run() -> Result<bool> {
+    let length = knobs::seconds(20)?;
+    let rounds: u32 = knobs::number("ROUNDS", 3)?;
+    let report = Report::new("ingress");
+    // Without workers: what is measured on both sides is the append alone.
+    let stage = Stage::start(stage::settings(0, 32)).await?;
+    report.ran_on(&stage.app.admin).await?;
+    Field::new(1, 1).found(&stage.app.admin, "clio").await?;
+    stage.app.admin.execute(TABLE).await?;
+    let (mut ours, mut base, mut p99s, mut accepted) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    for _ in 0..rounds {
+        let url = stage.app.database.admin_url();
+        let limit =
+            pgbench::run(url, SCRIPT, CONNECTIONS, Until::Seconds(length.as_secs())).await?;
+        let sent = round(&stage, length).await?;
+        let rate = sent.in_time as f64 / length.as_secs_f64();
+        let at = |share| rounded(percentile(&sent.waited_ms, share));
+        report.line(json!({ "what": "round", "connections": CONNECTIONS, "jobs_per_s": null, "events_per_s": rounded(rate),
+            "p50_ms": at(0.5), "p99_ms": at(0.99), "max_ms": at(1.0), "base_per_s": rounded(limit), "base": BASE }));
+        accepted += sent.accepted;
+        ours.push(rate);
+        base.push(limit);
+        p99s.push(at(0.99));
+    }
+    let stored = stage.app.count("select count(*) from events").await?;
+    stage.end().await;
+    ensure!(
+        stored == accepted as i64,
+        "{accepted} events were accepted and {stored} are there"
+    );
+    let (rate, limit, p99) = (median(&ours), median(&base), median(&p99s));
+    let figures = json!({ "events_per_s": rounded(rate), "base_per_s": rounded(limit), "of_base": rounded(rate / limit),
+        "p99_ms": p99, "accepted_and_stored": stored });
+    Ok(report.verdict(rate >= TIMES * limit && p99 < MOST_P99_MS, AIM, figures))
+}
+
+/// All connections at once.
+async fn round(stage: &Stage, length: Duration) -> Result<Sent> {
+    let address = stage.app.ingress_url().replacen("http://", "", 1);
+    let token: Arc<str> = stage.app.tokens.service()?.into();
+    let from = clock::now() + WARM_UP;
+    let until = from + length;
+    let mut callers = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let mut caller = Caller::connect(&address, token.clone()).await?;
+        callers.spawn(async move { caller.call_until(from, until).await });
+    }
+    let mut all = Sent::default();
+    while let Some(sent) = callers.join_next().await {
+        all.add(sent??);
+    }
+    Ok(all)
+}

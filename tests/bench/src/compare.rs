@@ -1,0 +1,76 @@
+//! Two systems in turn: the same load on each, one at a time, the other one held; so that what the machine does meanwhile
+//! meets both alike.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::benches::drain::steady;
+use crate::field::Field;
+use crate::figures::{median, rounded};
+use crate::report::Report;
+use crate::stage::Stage;
+
+#[derive(Debug)]
+pub(crate) struct Side {
+    pub(crate) name: &'static str,
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) field: Field,
+    /// The number of the next job.
+    pub(crate) next: u64,
+    /// So many jobs wait at any time, beside what was there before.
+    pub(crate) waiting: u64,
+    pub(crate) rates: Vec<f64>,
+}
+
+impl Side {
+    pub(crate) fn new(name: &'static str, stage: Stage, field: Field) -> Self {
+        Self {
+            name,
+            stage: Arc::new(stage),
+            field,
+            next: 0,
+            waiting: 0,
+            rates: Vec::new(),
+        }
+    }
+
+    async fn round(&mut self, length: Duration) -> Result<Value> {
+        self.stage.let_go().await?;
+        let steady =
+            steady::measure(&self.stage, &self.field, self.next, self.waiting, length).await?;
+        self.stage.hold().await?;
+        // What waited beyond the backlog waits on: the next round needs no more of it.
+        self.waiting = 0;
+        self.next = steady.next;
+        self.rates.push(steady.jobs_per_s);
+        let mut shown = steady.shown(&json!({ "name": self.name }));
+        shown["what"] = json!(self.name);
+        Ok(shown)
+    }
+
+    pub(crate) fn rate(&self) -> f64 {
+        median(&self.rates)
+    }
+}
+
+/// So many rounds of each. Returns the second's rate as a part of the first's.
+pub(crate) async fn in_turn(
+    sides: &mut [Side; 2],
+    rounds: u32,
+    length: Duration,
+    report: &Report,
+) -> Result<f64> {
+    for _ in 0..rounds {
+        for side in sides.iter_mut() {
+            report.line(side.round(length).await?);
+        }
+    }
+    let [first, second] = &*sides;
+    let share = second.rate() / first.rate();
+    report.line(json!({ "what": format!("{} against {}", second.name, first.name), "jobs_per_s": rounded(second.rate()),
+        "against_per_s": rounded(first.rate()), "share": rounded(share) }));
+    Ok(share)
+}

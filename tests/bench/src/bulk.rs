@@ -25,27 +25,27 @@ const WANTED: &str = "
     create temp table wanted as select $1::int as field, $2::bigint as connections, $3::bigint as lanes, $4::bigint as depth,
       make_interval(secs => $5) as wait, $6::smallint as priority, $7::text as first_job";
 const OWNERS: &str = "
-    create temp table owners as select n - 1 as n, firm, connection from unnest($1::uuid[], $2::uuid[]) with ordinality u(firm, connection, n)";
+    create temp table owners as select n - 1 as number, firm, connection from unnest($1::uuid[], $2::uuid[]) with ordinality u(firm, connection, n)";
 const NAMES: &str = "
-    alter table owners add primary key (n); analyze owners;
+    alter table owners add primary key (number); analyze owners;
     create or replace function pg_temp.job(p_start text, n bigint) returns uuid language sql immutable as
       $$ select (overlay(p_start placing lpad(to_hex(n), 10, '0') from 27))::uuid $$";
 const LANES: &str = "
     insert into lanes (key, firm_id, connection_id, priority, ready_at, tail)
     select 'out:' || o.connection || ':probe:' || w.field || '.' || n / w.connections, o.firm, o.connection, w.priority,
       app_now() + w.wait - (w.lanes - n) * interval '1 us', w.depth
-    from wanted w cross join generate_series(0, w.lanes - 1) n join owners o on o.n = n % w.connections";
+    from wanted w cross join generate_series(0, w.lanes - 1) n join owners o on o.number = n % w.connections";
 const JOBS: &str = "
     insert into jobs (id, firm_id, connection_id, lane, seq, kind, priority, run_id, run_at, created_at, attempts, waiting_for)
     select pg_temp.job(w.first_job, n), o.firm, o.connection, 'out:' || o.connection || ':probe:' || w.field || '.' || n % w.lanes / w.connections,
       n / w.lanes + 1, 'probe', w.priority, pg_temp.job(w.first_job, n),
       case when n < w.lanes then app_now() + w.wait - (w.lanes - n) * interval '1 us' else app_now() end, app_now(),
       case when w.wait > '0' and n < w.lanes then 1 else 0 end, case when w.wait > '0' and n < w.lanes then 'retry' end
-    from wanted w cross join generate_series(0, w.lanes * w.depth - 1) n join owners o on o.n = n % w.lanes % w.connections";
+    from wanted w cross join generate_series(0, w.lanes * w.depth - 1) n join owners o on o.number = n % w.lanes % w.connections";
 const LOGS: &str = "
     insert into activity (id, firm_id, connection_id, kind, run_id, created_at)
     select pg_temp.job(w.first_job, n), o.firm, o.connection, 'probe', pg_temp.job(w.first_job, n), app_now()
-    from wanted w cross join generate_series(0, w.lanes * w.depth - 1) n join owners o on o.n = n % w.lanes % w.connections";
+    from wanted w cross join generate_series(0, w.lanes * w.depth - 1) n join owners o on o.number = n % w.lanes % w.connections";
 const INDEXES: &str = "
     select i.indexdef, quote_ident(i.indexname) as name from pg_indexes i
     where i.schemaname = 'public' and i.tablename = any($1) and not exists (select from pg_constraint c where c.conname = i.indexname)";

@@ -15,6 +15,7 @@ mod history;
 mod load;
 mod profile;
 mod stage;
+mod uploads;
 
 mod peers;
 mod pgbench;
@@ -25,7 +26,14 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use benches::{blocked, depth, drain, ingress, pickup};
+use benches::{
+    blocked, budget, cap, depth, drain, fairness, ingress, pickup, soak, takeover, xmin,
+};
+
+const NAMES: [&str; 11] = [
+    "blocked", "budget", "cap", "depth", "drain", "fairness", "ingress", "pickup", "soak",
+    "takeover", "xmin",
+];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -44,10 +52,16 @@ async fn main() -> ExitCode {
 async fn run(name: &str) -> Result<bool> {
     match name {
         "blocked" => blocked::run().await,
+        "budget" => budget::run().await,
+        "cap" => cap::run().await,
         "depth" => depth::run().await,
         "drain" => drain::run().await,
+        "fairness" => fairness::run().await,
         "ingress" => ingress::run().await,
         "pickup" => pickup::run().await,
-        _ => bail!("which bench? There are: blocked, depth, drain, ingress, pickup"),
+        "soak" => soak::run().await,
+        "takeover" => takeover::run().await,
+        "xmin" => xmin::run().await,
+        _ => bail!("which bench? There are: {}", NAMES.join(", ")),
     }
 }

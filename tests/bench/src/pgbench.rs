@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use sqlx::raw_sql;
 use tokio::process::Command;
+
+use crate::stage::Stage;
 
 /// How long or how often a script runs.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,18 @@ pub(crate) async fn run(url: &str, script: &str, clients: u16, until: Until) -> 
         String::from_utf8_lossy(&output.stderr)
     );
     rate(&text).with_context(|| format!("pgbench named no rate: {text}"))
+}
+
+/// Commits of one row, one after the other.
+pub(crate) async fn commits_a_second(stage: &Stage) -> Result<f64> {
+    let admin = &stage.app.admin;
+    raw_sql(
+        "drop table if exists base_commits; create table base_commits (at timestamptz not null)",
+    )
+    .execute(admin)
+    .await?;
+    let script = "insert into base_commits values (clock_timestamp());";
+    run(stage.app.database.admin_url(), script, 1, Until::Seconds(3)).await
 }
 
 fn rate(text: &str) -> Option<f64> {

@@ -11,7 +11,7 @@ use sqlx::Row;
 
 use crate::figures::{percentile, rounded};
 use crate::knobs;
-use crate::pgbench::{self, Until};
+use crate::pgbench;
 use crate::report::Report;
 use crate::stage::{self, Stage};
 
@@ -20,7 +20,6 @@ const WITHIN: Duration = Duration::from_secs(30);
 const REST: Duration = Duration::from_millis(60);
 /// Between the event and the request lie so many commits: inbox, relay, lease, claim, permit.
 const COMMITS: f64 = 5.0;
-const LIMIT_SECONDS: u64 = 3;
 const AIM: &str = "p50 under 10 ms, p99 under 40 ms";
 
 pub(crate) async fn run() -> Result<bool> {
@@ -29,7 +28,7 @@ pub(crate) async fn run() -> Result<bool> {
     let stage = Stage::start(stage::settings(1, 32)).await?;
     report.ran_on(&stage.app.admin).await?;
     let samples = samples(&stage, count).await?;
-    let commits = commits_a_second(&stage).await?;
+    let commits = pgbench::commits_a_second(&stage).await?;
     let at = |share| rounded(percentile(&samples, share));
     let (p50, p99) = (at(0.5), at(0.99));
     let figures = json!({
@@ -70,15 +69,6 @@ async fn samples(stage: &Stage, count: usize) -> Result<Vec<f64>> {
         samples.push(waited as f64 / 1000.0);
     }
     Ok(samples)
-}
-
-async fn commits_a_second(stage: &Stage) -> Result<f64> {
-    sqlx::query("create table base_commits (at timestamptz not null)")
-        .execute(&stage.app.admin)
-        .await?;
-    let script = "insert into base_commits values (clock_timestamp());";
-    let url = stage.app.database.admin_url();
-    pgbench::run(url, script, 1, Until::Seconds(LIMIT_SECONDS)).await
 }
 
 /// The time of the first API request after this moment, from the simulator's record.

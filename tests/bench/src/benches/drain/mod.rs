@@ -3,7 +3,7 @@
 //! Knobs: JOBS (in one go), SECONDS (steady), ROUNDS, WORKERS, CONCURRENCY (of each worker), WAITING (jobs that wait at any time).
 
 pub(crate) mod limit;
-mod once;
+pub(crate) mod once;
 pub(crate) mod steady;
 
 use std::sync::Arc;

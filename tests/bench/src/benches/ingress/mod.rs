@@ -50,7 +50,7 @@ pub(crate) async fn run() -> Result<bool> {
         let sent = round(&stage, length).await?;
         let rate = sent.in_time as f64 / length.as_secs_f64();
         let at = |share| rounded(percentile(&sent.waited_ms, share));
-        report.line(json!({ "what": "round", "connections": CONNECTIONS, "jobs_per_s": null, "events_per_s": rounded(rate),
+        report.line(json!({ "what": "round", "connections": CONNECTIONS, "events_per_s": rounded(rate),
             "p50_ms": at(0.5), "p99_ms": at(0.99), "max_ms": at(1.0), "base_per_s": rounded(limit), "base": BASE }));
         accepted += sent.accepted;
         ours.push(rate);

@@ -1,0 +1,199 @@
+//! One limit in one kind of window: every connection has so much to do that it needs the whole length at its full budget.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use chrono::{DateTime, Utc};
+use harness::{App, AppSettings};
+use serde_json::{Value, json};
+
+use crate::clock;
+use crate::figures::rounded;
+use crate::knobs;
+use crate::report::say;
+use crate::stage::{self, Ground, Stage};
+use crate::uploads;
+
+use super::calls;
+
+const CONNECTIONS: u64 = 20;
+const WORKERS: usize = 4;
+/// A matter's documents; each costs two calls, the matter one, and a firm's first matter three more (search, contact, areas).
+const DOCUMENTS: u64 = 4;
+const EACH_MATTER: u64 = 1 + 2 * DOCUMENTS;
+const ONCE: u64 = 3;
+const EVENTS_AT_ONCE: usize = 1_000;
+const LEAST_USED: f64 = 0.97;
+const MOST_CALLS: f64 = 1.05;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) name: &'static str,
+    pub(super) calls: u64,
+    pub(super) window_ms: u64,
+    /// How long a phase lasts at its full budget.
+    pub(super) seconds: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Mode {
+    Fixed,
+    Sliding,
+}
+
+impl Mode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Sliding => "sliding",
+        }
+    }
+}
+
+/// What a phase brought.
+#[derive(Debug)]
+pub(super) struct Used {
+    limit: Limit,
+    mode: Mode,
+    connections: u64,
+    calls: u64,
+    fewest: u64,
+    refused: u64,
+    /// From the first call to the last one.
+    took: Duration,
+    /// The same, if no allowed call were left unused.
+    shortest: Duration,
+}
+
+impl Used {
+    fn share(&self) -> f64 {
+        self.shortest.as_secs_f64() / self.took.as_secs_f64()
+    }
+
+    fn of_fewest(&self) -> f64 {
+        self.calls as f64 / self.fewest as f64
+    }
+
+    pub(super) fn is_good(&self) -> bool {
+        self.share() >= LEAST_USED && self.of_fewest() <= MOST_CALLS && self.refused == 0
+    }
+
+    pub(super) fn short(&self) -> Value {
+        json!({ "limit": self.limit.name, "windows": self.mode.as_str(), "used": rounded(self.share() * 100.0),
+            "calls_of_fewest": rounded(self.of_fewest()), "answers_of_429": self.refused })
+    }
+
+    pub(super) fn shown(&self) -> Value {
+        json!({ "what": "phase", "limit": self.limit.name, "windows": self.mode.as_str(), "connections": self.connections,
+            "calls": self.calls, "fewest": self.fewest, "answers_of_429": self.refused, "took_s": rounded(self.took.as_secs_f64()),
+            "shortest_s": rounded(self.shortest.as_secs_f64()), "used_percent": rounded(self.share() * 100.0), "ok": self.is_good() })
+    }
+}
+
+pub(super) async fn run(
+    ground: &Arc<Ground>,
+    limit: &Limit,
+    mode: Mode,
+    length: Duration,
+) -> Result<Used> {
+    let connections = knobs::number("CONNECTIONS", CONNECTIONS)?;
+    let windows = (length.as_millis() as u64 / limit.window_ms).max(1);
+    // The last window is begun and not filled: how long its calls take one after the other is not what is measured.
+    let wanted = windows * limit.calls + 1;
+    let matters = (wanted - ONCE).div_ceil(EACH_MATTER);
+    let each = ONCE + matters * EACH_MATTER;
+    say(&format!(
+        "{} in {} windows: {each} calls on each of {connections} connections",
+        limit.name,
+        mode.as_str()
+    ));
+
+    let name = format!("{}-{}", limit.name.replace('/', "-"), mode.as_str());
+    let mut stage = Stage::start_on(Arc::clone(ground), &name, settings(limit.name)?).await?;
+    let uploads = prepare(&stage.app, connections, matters).await?;
+    stage
+        .add_workers(knobs::number("WORKERS", WORKERS)?)
+        .await?;
+    rest_a_window(limit, mode).await;
+    let body = json!({ "limit": limit.calls, "window_ms": limit.window_ms, "mode": mode.as_str() });
+    stage.app.limits(&body).await?;
+    let from = clock::wall_now();
+    for uploads in uploads.chunks(EVENTS_AT_ONCE) {
+        stage.app.approve(uploads).await?;
+    }
+    stage
+        .app
+        .settled(length * 3 + Duration::from_secs(120))
+        .await?;
+    let used = judge(&stage.app, limit, mode, connections, each, from).await?;
+    stage.end().await;
+    Ok(used)
+}
+
+fn settings(budget: &str) -> Result<AppSettings> {
+    Ok(AppSettings {
+        budget: budget.to_owned(),
+        ..stage::settings(0, knobs::number("CONCURRENCY", 64)?)
+    })
+}
+
+async fn prepare(app: &App, connections: u64, matters: u64) -> Result<Vec<harness::app::Upload>> {
+    app.limits(&json!({ "mode": "off" })).await?;
+    let mut firms = Vec::new();
+    for number in 0..connections {
+        firms.push(uploads::connected_firm(app, 40_000 + number).await?);
+    }
+    // Matter by matter over all firms, so that all have the same to do at any time.
+    let mut all = Vec::new();
+    for matter in 0..matters {
+        for firm in &firms {
+            all.extend(firm.matter_with(app, matter, DOCUMENTS).await?);
+        }
+    }
+    Ok(all)
+}
+
+/// The connect's own call leaves every window; and a fixed window is begun at its beginning.
+async fn rest_a_window(limit: &Limit, mode: Mode) {
+    let window = Duration::from_millis(limit.window_ms);
+    tokio::time::sleep(window + window / 50).await;
+    if matches!(mode, Mode::Fixed) {
+        let into = clock::wall_now()
+            .timestamp_millis()
+            .rem_euclid(limit.window_ms as i64) as u64;
+        tokio::time::sleep(Duration::from_millis(limit.window_ms - into)).await;
+    }
+}
+
+async fn judge(
+    app: &App,
+    limit: &Limit,
+    mode: Mode,
+    connections: u64,
+    each: u64,
+    from: DateTime<Utc>,
+) -> Result<Used> {
+    let calls = calls::since(&app.record(), from)?;
+    let refused = calls
+        .iter()
+        .filter(|call| call.refused_for.is_some())
+        .count() as u64;
+    let (Some(first), Some(last)) = (calls.first(), calls.last()) else {
+        anyhow::bail!("the provider was not asked");
+    };
+    let failed = app
+        .count("select count(*) from integration_sync_logs where status <> 'success'")
+        .await?;
+    ensure!(failed == 0, "{failed} log rows are not a success");
+    Ok(Used {
+        limit: *limit,
+        mode,
+        connections,
+        calls: calls.len() as u64,
+        fewest: each * connections,
+        refused,
+        took: (last.at - first.at).to_std()?,
+        shortest: Duration::from_millis((each.div_ceil(limit.calls) - 1) * limit.window_ms),
+    })
+}

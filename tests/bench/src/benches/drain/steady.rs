@@ -32,6 +32,8 @@ pub(crate) struct Steady {
     slowest_per_s: f64,
     waited_ms: Vec<f64>,
     seconds: f64,
+    /// Bytes of write-ahead log, those of the enqueuing too.
+    logged: f64,
     /// The number of the next job.
     pub(crate) next: u64,
 }
@@ -40,7 +42,8 @@ impl Steady {
     pub(crate) fn shown(&self, settings: &Value) -> Value {
         json!({ "what": "steady", "seconds": rounded(self.seconds), "jobs_per_s": rounded(self.jobs_per_s),
             "slowest_5_s_jobs_per_s": rounded(self.slowest_per_s), "from_enqueue_to_end_p50_ms": rounded(self.waited_ms[0]),
-            "from_enqueue_to_end_p99_ms": rounded(self.waited_ms[1]), "settings": settings })
+            "from_enqueue_to_end_p99_ms": rounded(self.waited_ms[1]), "wal_bytes_a_job": rounded(self.logged / (self.jobs_per_s * self.seconds)),
+            "settings": settings })
     }
 }
 
@@ -68,11 +71,20 @@ pub(crate) async fn measure(
     let executed = stage.executed().await?;
     let load = Load::start(stage, *field, first, Pace::Waiting(waiting), executed);
     tokio::time::sleep(WARM_UP).await;
-    let from = stage.database_now().await?;
+    let (from, logged) = (stage.database_now().await?, wal_bytes(stage).await?);
     tokio::time::sleep(length).await;
-    let until = stage.database_now().await?;
+    let (until, logged) = (
+        stage.database_now().await?,
+        wal_bytes(stage).await? - logged,
+    );
     let next = load.stop().await?;
-    finished(stage, from, until, next).await
+    let steady = finished(stage, from, until, next).await?;
+    Ok(Steady { logged, ..steady })
+}
+
+async fn wal_bytes(stage: &Stage) -> Result<f64> {
+    let written = sqlx::query_scalar("select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8");
+    Ok(written.fetch_one(&stage.app.admin).await?)
 }
 
 /// What was committed between two times.
@@ -87,6 +99,7 @@ async fn finished(stage: &Stage, from: f64, until: f64, next: u64) -> Result<Ste
         slowest_per_s: row.get::<i64, _>("slowest") as f64 / 5.0,
         waited_ms: row.get("waited"),
         seconds: until - from,
+        logged: 0.0,
         next,
     })
 }

@@ -65,6 +65,22 @@ impl Firm {
     }
 }
 
+/// Everything that was approved stands at the provider, once, and nothing has failed. (What joined a waiting twin is skipped.)
+pub(crate) async fn ensure_sent(app: &App, documents: usize) -> Result<()> {
+    let failed = "select count(*) from integration_sync_logs where status in ('pending', 'failed')";
+    let failed = app.count(failed).await?;
+    ensure!(
+        failed == 0,
+        "{failed} log rows are neither success nor skipped"
+    );
+    let (_, _, there) = app.clio_counts().await?;
+    ensure!(
+        there == documents,
+        "{there} of {documents} documents stand at the provider"
+    );
+    Ok(())
+}
+
 /// Lets signed transfers take this long from now on.
 pub(crate) async fn slow_transfers(app: &App, length: Duration) -> Result<()> {
     let slow = json!({ "delay_ms": length.as_millis() as u64 });

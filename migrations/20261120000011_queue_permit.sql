@@ -96,6 +96,21 @@ create function bucket_pause(p_bucket text, p_ms bigint) returns void language s
   update buckets b set paused_until = greatest(b.paused_until, app_now() + p_ms * interval '1 ms') where b.key = p_bucket;
 $$;
 
+-- The provider says that nothing is left of this window. If we used it up ourselves, our own count knows when there is room again, and
+-- better than a reset in whole seconds; if we did not, others share the limit, and everybody waits for the reset, a window at most.
+create function bucket_used_up(p_bucket text, p_reset_ms bigint) returns void language plpgsql volatile as $$
+declare
+  v_bucket buckets%rowtype;
+  v_now timestamptz;
+begin
+  perform 1 from buckets b where b.key = p_bucket for update;
+  select * into v_bucket from buckets b where b.key = p_bucket;
+  v_now := app_now();
+  if (select count(*) from unnest(v_bucket.sent) s where s > v_now - v_bucket.window_ms * interval '1 ms') < v_bucket.budget then
+    update buckets b set paused_until = greatest(b.paused_until, v_now + least(p_reset_ms, v_bucket.window_ms) * interval '1 ms') where b.key = p_bucket;
+  end if;
+end $$;
+
 -- What the provider says of its own limit corrects ours: downwards at once, upwards by a tenth a minute and never above what was configured
 -- or said, whichever is higher.
 create function bucket_correct(p_bucket text, p_said integer) returns void language sql volatile as $$

@@ -162,6 +162,19 @@ pub async fn pause(
     Ok(())
 }
 
+/// The provider says that nothing is left until its window ends.
+pub async fn used_up(
+    db: &mut PgConnection,
+    bucket: &Bucket,
+    reset_in: Duration,
+) -> Result<(), sqlx::Error> {
+    let reset_ms = i64::try_from(reset_in.as_millis()).unwrap_or(i64::MAX);
+    sqlx::query!("select bucket_used_up($1, $2)", bucket.key, reset_ms)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Lets everything that would ask this bucket in vain rest; a later pause wins.
 pub async fn rest(
     db: &mut PgConnection,

@@ -295,13 +295,12 @@ impl Session {
         let pause = if answer.status == StatusCode::TOO_MANY_REQUESTS {
             let wait = retry_after(&answer.headers, now).or(said.reset_in);
             Some(clamp_retry_after(wait.unwrap_or(bucket.budget.window)))
-        } else if said.remaining == Some(0) {
-            said.reset_in
         } else {
             None
         };
+        let used_up = said.reset_in.filter(|_| said.remaining == Some(0));
         let corrected = said.limit.filter(|limit| *limit != bucket.budget.calls);
-        if pause.is_none() && corrected.is_none() {
+        if pause.is_none() && used_up.is_none() && corrected.is_none() {
             return Ok(());
         }
         let mut db = self.gate.database().worker().await?;
@@ -310,6 +309,8 @@ impl Session {
         }
         if let Some(pause) = pause {
             limit::pause(&mut db, bucket, pause).await?;
+        } else if let Some(reset_in) = used_up {
+            limit::used_up(&mut db, bucket, reset_in).await?;
         }
         db.commit().await?;
         Ok(())

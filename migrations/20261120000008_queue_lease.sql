@@ -26,8 +26,8 @@ create type connection_visit as (
   connection_id uuid, ready_floor timestamptz, turn_floor bigint, background_first boolean, paused_until timestamptz, room integer, room_others integer);
 
 -- A row of a lease: a job that was taken (id not null), or what became of a visit (id null).
--- found: 'taken'; 'busy' (another worker is just visiting), 'paused', 'full' (its cap is reached), 'more' (the worker's own room ended),
--- 'clear' (nothing more is due). wait_ms: until when there is nothing to look for; null when nobody knows.
+-- found: 'taken'; 'busy' (another worker is just visiting), 'paused', 'full' (more is due than its cap allows), 'more' (the worker's own room
+-- ended), 'clear' (nothing more is due). wait_ms: until when there is nothing to look for; null when nobody knows.
 create type leased_job as (
   connection_id uuid, found text, wait_ms bigint, ready_floor timestamptz, turn_floor bigint,
   lane text, fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid, explicit boolean, run_id uuid,
@@ -65,32 +65,43 @@ begin
   return v_open;
 end $$;
 
--- Locks due lanes of the visited connections, up to each one's room in every priority, and returns the keys of those to be taken: at most
--- p_limit, of which at most p_limit_others wait for no person. Within a connection people come first, then events, then background,
--- unless it is background's turn.
+-- Locks due lanes of the visited connections and returns the keys of those to be taken: of each connection as many as it has room for, and
+-- no more than p_limit in all, of which at most p_limit_others wait for no person. One lane more than there is room for is looked at, so that
+-- it is known whether something is left. taken, fitting and due name a connection once for each lane that was taken, that its cap allows, and
+-- that is due. Within a connection people come first, then events, then background; when it is background's turn,
+-- one background lane comes before them.
 create function queue_choose_lanes(p_visits connection_visit[], p_now timestamptz, p_limit integer, p_limit_others integer, out chosen text[], out taken uuid[],
-  out due uuid[])
+  out fitting uuid[], out due uuid[])
 language plpgsql volatile set enable_seqscan = off set enable_bitmapscan = off as $$
 begin
   with candidates as (
-    select v.connection_id, v.room, v.room_others, v.background_first, p.priority, l.key, l.ready_at
+    select v.connection_id, v.room, v.room_others, p.priority, l.key, l.ready_at, p.priority > 0 as other,
+      v.background_first and p.priority = 2 and row_number() over (partition by v.connection_id, p.priority order by l.ready_at) = 1 as turn
     from unnest(p_visits) v cross join (values (0::smallint), (1::smallint), (2::smallint)) p(priority)
     cross join lateral (
       select l.key, l.ready_at from lanes l
       where l.connection_id = v.connection_id and l.priority = p.priority and l.ready_at >= v.ready_floor and l.ready_at <= p_now
       order by l.ready_at
-      limit least(p_limit, greatest(case when p.priority = 0 then v.room else v.room_others end, 0))
+      limit least(p_limit, greatest(case when p.priority = 0 then v.room else v.room_others end, 0)) + 1
       for update skip locked) l
     where v.paused_until is null),
   ranked as (
-    select c.*, row_number() over (partition by c.connection_id order by c.background_first and c.priority = 2 desc, c.priority, c.ready_at) as rank
+    select c.*, count(*) filter (where c.other) over (partition by c.connection_id order by c.turn desc, c.priority, c.ready_at, c.key) as nth_other
     from candidates c),
+  allowed as (
+    select r.*, r.room_others >= r.nth_other or not r.other as fits,
+      count(*) filter (where r.room_others >= r.nth_other or not r.other)
+        over (partition by r.connection_id order by r.turn desc, r.priority, r.ready_at, r.key) as rank
+    from ranked r),
   roomy as (
-    select r.*, row_number() over (order by r.priority > 0, r.rank, r.connection_id) as nth,
-      count(*) filter (where r.priority > 0) over (order by r.priority > 0, r.rank, r.connection_id) as others
-    from ranked r where r.rank <= r.room)
-  select array_agg(r.key) filter (where r.fits), array_agg(r.connection_id) filter (where r.fits), array_agg(r.connection_id) into chosen, taken, due
-  from (select y.*, y.nth <= p_limit and y.others <= p_limit_others as fits from roomy y) r;
+    select f.*, f.fits and f.rank <= f.room as roomy,
+      count(*) filter (where f.fits and f.rank <= f.room) over (order by f.other, f.rank, f.connection_id, f.key) as nth,
+      count(*) filter (where f.other and f.fits and f.rank <= f.room) over (order by f.other, f.rank, f.connection_id, f.key) as others
+    from allowed f)
+  select array_agg(r.key) filter (where r.takes), array_agg(r.connection_id) filter (where r.takes),
+      array_agg(r.connection_id) filter (where r.roomy), array_agg(r.connection_id)
+    into chosen, taken, fitting, due
+  from (select y.*, y.roomy and y.nth <= p_limit and y.others <= p_limit_others as takes from roomy y) r;
 end $$;
 
 -- The heads of lanes: what each one's next job is.
@@ -143,6 +154,7 @@ declare
   v_visits connection_visit[];
   v_chosen text[];
   v_taken uuid[];
+  v_fitting uuid[];
   v_due uuid[];
 begin
   perform 1 from workers w where w.id = p_worker and w.alive_until > v_now;
@@ -151,15 +163,15 @@ begin
   end if;
   select queue_open_visits(array_agg((u.c, coalesce(u.r, '-infinity'), u.t, u.b, null, 0, 0)::connection_visit)) into v_visits
   from unnest(p_connections, p_ready_floors, p_turn_floors, p_background_first) u(c, r, t, b);
-  select x.chosen, x.taken, x.due into v_chosen, v_taken, v_due from queue_choose_lanes(v_visits, v_now, p_limit, p_limit_others) x;
+  select x.chosen, x.taken, x.fitting, x.due into v_chosen, v_taken, v_fitting, v_due from queue_choose_lanes(v_visits, v_now, p_limit, p_limit_others) x;
   if v_chosen is not null then
     return query select * from queue_held_jobs(queue_hold_lanes(p_worker, queue_heads(v_chosen, null)), v_now);
   end if;
-  return query select * from queue_visits_found(p_connections, v_visits, v_taken, v_due, p_limit, v_now);
+  return query select * from queue_visits_found(p_connections, v_visits, v_taken, v_fitting, v_due, v_now);
 end $$;
 
 -- What became of each visit; of a connection with nothing more to take it is looked up when its next lane becomes due.
-create function queue_visits_found(p_connections uuid[], p_visits connection_visit[], p_taken uuid[], p_due uuid[], p_limit integer,
+create function queue_visits_found(p_connections uuid[], p_visits connection_visit[], p_taken uuid[], p_fitting uuid[], p_due uuid[],
   p_now timestamptz) returns setof leased_job language plpgsql volatile set enable_seqscan = off set enable_bitmapscan = off as $$
 begin
   return query
@@ -172,12 +184,13 @@ begin
   from unnest(p_connections) c(id)
   left join unnest(p_visits) v on v.connection_id = c.id
   cross join lateral (
-    select cardinality(array_positions(p_due, c.id)) as due, cardinality(array_positions(p_taken, c.id)) as taken) d
+    select coalesce(cardinality(array_positions(p_due, c.id)), 0) as due, coalesce(cardinality(array_positions(p_fitting, c.id)), 0) as fitting,
+      coalesce(cardinality(array_positions(p_taken, c.id)), 0) as taken) d
   cross join lateral (select case
     when v.connection_id is null then 'busy'
     when v.paused_until is not null then 'paused'
-    when coalesce(d.taken, 0) < d.due then 'more'
-    when coalesce(d.due, 0) >= least(v.room_others, p_limit) then 'full'
+    when d.taken < d.fitting then 'more'
+    when d.fitting < d.due then 'full'
     else 'clear' end as found) f
   left join lateral (
     select min(x.ready_at) as ready_at from (values (0::smallint), (1::smallint), (2::smallint)) p(priority) cross join lateral (

@@ -5,7 +5,7 @@
 //!   therefore served at once, however many busy ones there are (the idea is that of fair queueing's new flows, RFC 8290).
 //! - *turn*: more is due there; visited in rotation.
 //! - *later*: nothing is due before a time, or a pause lasts until then; not visited before, whatever becomes ready during a pause.
-//! - *full*: its cap is reached; visited again when a job of ours ends there, or after a while.
+//! - *full*: more is due than its cap allows; visited again when a job of ours ends there, or after a while.
 //! - *away*: being visited right now. What is heard meanwhile makes it fresh again.
 //! - otherwise nothing is known to wait there.
 
@@ -48,11 +48,54 @@ struct Known {
     turns: u32,
 }
 
+/// A line of connections. Who leaves it from the middle leaves a gap, which is skipped when its turn comes.
+#[derive(Debug, Default)]
+struct Line {
+    tickets: VecDeque<(Uuid, u64)>,
+    standing: HashMap<Uuid, u64>,
+    next: u64,
+}
+
+impl Line {
+    fn push_back(&mut self, id: Uuid) {
+        self.next += 1;
+        self.standing.insert(id, self.next);
+        self.tickets.push_back((id, self.next));
+    }
+
+    fn push_front(&mut self, id: Uuid) {
+        self.next += 1;
+        self.standing.insert(id, self.next);
+        self.tickets.push_front((id, self.next));
+    }
+
+    fn leave(&mut self, id: Uuid) {
+        self.standing.remove(&id);
+        if self.standing.is_empty() {
+            self.tickets.clear();
+        }
+    }
+
+    fn pop_front(&mut self) -> Option<Uuid> {
+        loop {
+            let (id, ticket) = self.tickets.pop_front()?;
+            if self.standing.get(&id) == Some(&ticket) {
+                self.leave(id);
+                return Some(id);
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.standing.is_empty()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Rota {
     known: HashMap<Uuid, Known>,
-    fresh: VecDeque<Uuid>,
-    turn: VecDeque<Uuid>,
+    fresh: Line,
+    turn: Line,
     later: BTreeSet<(Moment, Uuid)>,
 }
 
@@ -214,14 +257,15 @@ impl Rota {
         }
     }
 
-    /// May a worker go on with the lane it has, after so many jobs? Not while its connection or a fresh one has something
-    /// waiting, and not for long while others wait for their turn.
-    pub(crate) fn may_go_on(&self, connection: ConnectionId, jobs: u32) -> bool {
+    /// May a worker go on with the lane it has, after so many jobs? Not while its own connection has something else waiting.
+    /// While no slot is free, not while a fresh connection waits either, and not for long while others wait for their turn.
+    pub(crate) fn may_go_on(&self, connection: ConnectionId, jobs: u32, slots_free: bool) -> bool {
         let alone = match self.known.get(&connection.0).map(|known| known.place) {
             None | Some(Place::Idle | Place::Later { .. }) => true,
             Some(Place::Fresh | Place::Turn | Place::Full { .. } | Place::Away { .. }) => false,
         };
-        alone && self.fresh.is_empty() && (self.turn.is_empty() || jobs < LONGEST_TURN)
+        let others = self.fresh.is_empty() && (self.turn.is_empty() || jobs < LONGEST_TURN);
+        alone && (slots_free || others)
     }
 
     /// When the next connection becomes due; nothing when none is known to.
@@ -256,8 +300,8 @@ impl Rota {
         let known = self.entry(id);
         let before = std::mem::replace(&mut known.place, place);
         match before {
-            Place::Fresh => self.fresh.retain(|other| *other != id),
-            Place::Turn => self.turn.retain(|other| *other != id),
+            Place::Fresh => self.fresh.leave(id),
+            Place::Turn => self.turn.leave(id),
             Place::Later { at, .. } => {
                 self.later.remove(&(at, id));
             }
@@ -392,17 +436,28 @@ mod tests {
     #[test]
     fn a_worker_goes_on_only_while_nobody_is_kept_waiting() {
         let (mut rota, now) = rota_with_turns(1..=1);
-        assert!(!rota.may_go_on(id(1), 1), "its own connection waits");
+        assert!(!rota.may_go_on(id(1), 1, true), "its own connection waits");
         assert!(
-            rota.may_go_on(id(2), 1) && !rota.may_go_on(id(2), 16),
+            rota.may_go_on(id(2), 1, false) && !rota.may_go_on(id(2), 16, false),
             "another waits for its turn"
         );
 
         let _ = rota.take_visits(1, Which::All, now);
         rota.visited(&report(1, Found::Clear(None)), true, now);
-        assert!(rota.may_go_on(id(1), 1_000));
+        assert!(rota.may_go_on(id(1), 1_000, false));
 
         rota.hear(id(3));
-        assert!(!rota.may_go_on(id(1), 1), "a fresh one waits");
+        assert!(!rota.may_go_on(id(1), 1, false), "a fresh one waits");
+        assert!(rota.may_go_on(id(1), 1_000, true), "there is room for all");
+    }
+
+    #[test]
+    fn who_moves_to_the_front_of_the_line_leaves_no_second_place_behind() {
+        let (mut rota, now) = rota_with_turns(1..=3);
+
+        rota.hear(id(2));
+
+        assert_eq!(names(&rota.take_visits(9, Which::All, now)), [2, 1, 3]);
+        assert!(rota.take_visits(9, Which::All, now).is_empty());
     }
 }

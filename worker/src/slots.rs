@@ -139,7 +139,9 @@ impl Slots {
     }
 
     pub(crate) fn may_go_on(&self, connection: ConnectionId, jobs: u32) -> bool {
-        self.state().rota.may_go_on(connection, jobs)
+        let state = self.state();
+        let slots_free = state.free > self.kept;
+        state.rota.may_go_on(connection, jobs, slots_free)
     }
 
     pub(crate) fn next_due(&self) -> Option<Moment> {

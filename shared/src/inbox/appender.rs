@@ -1,11 +1,12 @@
 //! Group commit: requests that arrive while a commit is under way share the next one.
 //!
-//! One task owns the writing. It takes what has gathered, appends it to the inbox at once, and answers every request
-//! whose events are in that commit. An answer of success therefore always means: committed.
+//! A few tasks own the writing: while one waits for its commit, another one gathers. Each takes what has gathered, appends it
+//! to the inbox at once, and answers every request whose events are in that commit. An answer of success therefore always
+//! means: committed. A caller who waits for an answer before he sends the next event keeps their order.
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::domain::event::NewEvent;
 use crate::inbox::Inbox;
@@ -14,6 +15,8 @@ use crate::inbox::Inbox;
 const LARGEST_BATCH: usize = 2_000;
 /// So many requests may wait for a commit; more are refused, so that memory stays bounded while the database is away.
 const WAITING_REQUESTS: usize = 1_024;
+
+const WRITERS: usize = 2;
 
 /// How many events were new, as far as their inbox knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,11 +45,14 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Starts the task that writes to this inbox; it ends when the last handle is dropped.
+    /// Starts the tasks that write to this inbox; they end when the last handle is dropped.
     #[must_use]
     pub fn start(inbox: Arc<dyn Inbox>) -> Self {
         let (requests, gathered) = mpsc::channel(WAITING_REQUESTS);
-        tokio::spawn(write(inbox, gathered));
+        let gathered = Arc::new(Mutex::new(gathered));
+        for _ in 0..WRITERS {
+            tokio::spawn(write(inbox.clone(), gathered.clone()));
+        }
         Self { requests }
     }
 
@@ -63,22 +69,29 @@ impl Appender {
     }
 }
 
-async fn write(inbox: Arc<dyn Inbox>, mut gathered: mpsc::Receiver<Request>) {
-    let mut batch = Vec::new();
-    while gathered.recv_many(&mut batch, 64).await > 0 {
-        while batch
-            .iter()
-            .map(|r: &Request| r.events.len())
-            .sum::<usize>()
-            < LARGEST_BATCH
-        {
-            match gathered.try_recv() {
-                Ok(request) => batch.push(request),
-                Err(_) => break,
-            }
+async fn write(inbox: Arc<dyn Inbox>, gathered: Arc<Mutex<mpsc::Receiver<Request>>>) {
+    loop {
+        let batch = gather(&mut *gathered.lock().await).await;
+        if batch.is_empty() {
+            return;
         }
-        answer(&*inbox, std::mem::take(&mut batch)).await;
+        answer(&*inbox, batch).await;
     }
+}
+
+/// What waits by now, at least one request; nothing when every handle is gone.
+async fn gather(gathered: &mut mpsc::Receiver<Request>) -> Vec<Request> {
+    let mut batch = Vec::new();
+    gathered.recv_many(&mut batch, 64).await;
+    let mut events: usize = batch.iter().map(|r: &Request| r.events.len()).sum();
+    while events < LARGEST_BATCH {
+        let Ok(request) = gathered.try_recv() else {
+            break;
+        };
+        events += request.events.len();
+        batch.push(request);
+    }
+    batch
 }
 
 async fn answer(inbox: &dyn Inbox, batch: Vec<Request>) {

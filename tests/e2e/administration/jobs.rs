@@ -136,7 +136,6 @@ async fn a_cancelled_job_that_comes_back_to_wait_ends_at_once() {
 async fn a_job_that_waits_for_its_retry_runs_now_when_a_person_says_so() {
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();
-    // Nine refusals put the next try minutes away; one run-now must do.
     app.fault("GET", "/api/v4/contacts", 1, &json!({ "status": 500 }))
         .await
         .unwrap();

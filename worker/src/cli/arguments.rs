@@ -185,7 +185,10 @@ fn parse_scope(text: &str) -> Result<PauseScope, String> {
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let form = || "must look like 90s, 15m, 2h or 7d".to_owned();
     let unit = text.chars().last().ok_or_else(form)?;
-    let number: u32 = text.trim_end_matches(unit).parse().map_err(|_| form())?;
+    let number: u32 = text
+        .strip_suffix(unit)
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(form)?;
     let secs: u64 = match unit {
         's' => 1,
         'm' => 60,

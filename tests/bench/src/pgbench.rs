@@ -76,7 +76,7 @@ mod tests {
         let text =
             "latency average = 0.8 ms\ntps = 1234.567890 (without initial connection time)\n";
 
-        assert_eq!(rate(text), Some(1234.567_89));
+        assert_eq!(rate(text), Some(1_234.567_89));
         assert_eq!(rate("nothing"), None);
     }
 }

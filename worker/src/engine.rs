@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::auditor::Auditor;
 use crate::executor::Executor;
 use crate::finisher::Finisher;
 use crate::leaser::Leaser;
@@ -141,6 +142,8 @@ impl Engine {
             self.shared.gates.lease.length,
         );
         tasks.spawn(maintenance.run(stop.clone()));
+        let auditor = Auditor::new(database.clone(), self.shared.gates.lease.length);
+        tasks.spawn(auditor.run(stop.clone()));
 
         let apalis = WorkerBuilder::new("casehug")
             .backend(LaneBackend::new(source))

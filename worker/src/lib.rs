@@ -4,9 +4,10 @@
 //! - `executor` runs one job in a task of its own and turns its instruction into an outcome.
 //! - `finisher` commits the outcomes that have gathered.
 //! - `renewer` keeps the lease alive until the last job has ended, and stops all jobs when it cannot.
-//! - `relay` fans the inbox out; `maintenance` does what is due now and then.
+//! - `relay` fans the inbox out; `maintenance` does what is due now and then; `auditor` looks for broken invariants.
 //! - `registry` lists the jobs; `jobs` are they.
 
+mod auditor;
 mod engine;
 mod executor;
 mod finisher;
@@ -19,6 +20,7 @@ mod renewer;
 mod rota;
 mod slots;
 
+pub mod audit_command;
 pub mod jobs;
 mod registry;
 

@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 use shared::config::{self, WorkerConfig};
+use worker::audit_command;
 
-const USAGE: &str = "casehug-worker [run|migrate]
+const USAGE: &str = "casehug-worker [run|migrate|audit]
 
   run      take jobs until SIGTERM (the default)
   migrate  apply migrations and end; needs DATABASE_URL alone
+  audit    look for broken invariants of the queue and end, 1 if there are any; needs DATABASE_URL alone
+           [--json] one line of JSON  [--repair] mend what can be proved, and record it
 ";
 
 #[tokio::main]
@@ -16,6 +19,11 @@ async fn main() -> ExitCode {
     let result = match command.as_deref() {
         None | Some("run") => run().await,
         Some("migrate") => migrate().await,
+        Some("audit") => match audit_command::run(std::env::args().skip(2)).await {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
         Some("--help" | "-h" | "help") => {
             print_help();
             return ExitCode::SUCCESS;

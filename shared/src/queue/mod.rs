@@ -3,6 +3,7 @@
 //! The steps that must lock before they read are functions of the schema, one migration each; here are their callers and
 //! the runtime around them.
 
+pub mod auditor;
 mod backend;
 mod enqueue;
 mod finish;

@@ -328,6 +328,7 @@ async fn postgres_away_for_a_while_loses_nothing() {
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.headers.contains_key("retry-after"));
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
+    app.audit().await.unwrap();
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 mod support;
 
 mod approval;
+mod auditor;
 mod breaker;
 mod buckets;
 mod contacts;

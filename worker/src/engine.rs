@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auditor::Auditor;
 use crate::executor::Executor;
 use crate::finisher::Finisher;
+use crate::gauges::Gauges;
 use crate::leaser::Leaser;
 use crate::maintenance::Maintenance;
 use crate::ops::Health;
@@ -142,6 +143,7 @@ impl Engine {
             self.shared.gates.lease.length,
         );
         tasks.spawn(maintenance.run(stop.clone()));
+        tasks.spawn(Gauges::new(database.clone()).run(stop.clone()));
         let auditor = Auditor::new(database.clone(), self.shared.gates.lease.length);
         tasks.spawn(auditor.run(stop.clone()));
 

@@ -86,7 +86,10 @@ impl Leaser {
         let Some((room, visits)) = self.slots.take_visits(VISITS) else {
             return Ok(self.rest());
         };
-        match queue::lease(&self.database, self.worker, room, &visits).await {
+        let asked = Moment::now();
+        let leased = queue::lease(&self.database, self.worker, room, &visits).await;
+        metrics::histogram!("casehug_lease_seconds").record(asked.elapsed().as_secs_f64());
+        match leased {
             Ok(leased) => self.take(leased, &visits).await,
             Err(error) => {
                 self.slots.with_rota(|rota| rota.not_visited(&visits));

@@ -11,6 +11,7 @@ mod auditor;
 mod engine;
 mod executor;
 mod finisher;
+mod gauges;
 mod judge;
 mod leaser;
 mod maintenance;

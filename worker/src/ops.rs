@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use metrics_exporter_prometheus::PrometheusHandle;
 use shared::clock::Moment;
 use shared::db::Database;
 use shared::schema;
+use shared::telemetry::Metrics;
 
 /// A worker whose last beat is older than so many leases is stuck, or its database is away for good.
 const LEASES_UNTIL_STUCK: u32 = 20;
@@ -40,14 +40,14 @@ impl Health {
 struct Ops {
     health: Health,
     database: Database,
-    metrics: PrometheusHandle,
+    metrics: Metrics,
 }
 
 /// Serves the ops port until the process ends.
 pub(crate) async fn serve(
     address: SocketAddr,
     database: Database,
-    metrics: PrometheusHandle,
+    metrics: Metrics,
 ) -> anyhow::Result<Health> {
     let health = Health::default();
     let router = Router::new()

@@ -1,18 +1,18 @@
 //! The ops port: liveness, readiness, metrics.
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use metrics_exporter_prometheus::PrometheusHandle;
 use shared::db::Database;
 use shared::schema;
+use shared::telemetry::Metrics;
 
 #[derive(Clone)]
 struct Ops {
     database: Database,
-    metrics: PrometheusHandle,
+    metrics: Metrics,
 }
 
 /// The ops routes.
-pub(crate) fn router(database: Database, metrics: PrometheusHandle) -> Router {
+pub(crate) fn router(database: Database, metrics: Metrics) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))

@@ -6,6 +6,7 @@
 pub mod breaker;
 pub mod connections;
 pub mod events;
+pub mod gauges;
 pub mod links;
 pub mod matters;
 pub mod oauth_states;

@@ -27,7 +27,7 @@ use crate::finisher::Finisher;
 use crate::gauges::Gauges;
 use crate::leaser::Leaser;
 use crate::maintenance::Maintenance;
-use crate::ops::Health;
+use crate::pulse::Pulses;
 use crate::relay::RelayLoop;
 use crate::renewer::{Renewer, Verdict};
 use crate::slots::Slots;
@@ -62,7 +62,7 @@ pub(crate) struct Engine {
     grace: Duration,
     concurrency: u16,
     direct_url: String,
-    health: Health,
+    pulses: Pulses,
 }
 
 impl Engine {
@@ -71,7 +71,7 @@ impl Engine {
         config: &WorkerConfig,
         database: Database,
         drain: CancellationToken,
-        health: Health,
+        pulses: Pulses,
     ) -> anyhow::Result<Self> {
         let worker = WorkerId(clock::new_id());
         // A connection of its own: a beat must not wait behind the jobs' statements.
@@ -111,7 +111,7 @@ impl Engine {
             grace: config.shutdown_grace,
             concurrency: config.concurrency,
             direct_url: config.common.database_direct_url.clone(),
-            health,
+            pulses,
         })
     }
 
@@ -121,7 +121,13 @@ impl Engine {
         let stop = self.drain.child_token();
         let aborts = self.renewer.aborts();
         let (leased, source) = mpsc::channel::<LeasedJob>(usize::from(self.concurrency));
-        let finisher = Finisher::start(&database, self.worker, &self.slots, &self.drain);
+        let finisher = Finisher::start(
+            &database,
+            self.worker,
+            &self.slots,
+            &self.drain,
+            &self.pulses,
+        );
         let executor = Executor::new(
             self.shared.clone(),
             finisher.handle(),
@@ -130,12 +136,12 @@ impl Engine {
             self.drain.clone(),
         );
         let mut verdict = self.renewer.verdict();
-        let renewing = tokio::spawn(self.renewer.run(self.health.clone()));
+        let renewing = tokio::spawn(self.renewer.run(self.pulses.clone()));
         let mut tasks = JoinSet::new();
         let leaser = Leaser::new(database.clone(), self.worker, self.slots.clone(), leased);
-        tasks.spawn(leaser.run(stop.clone()));
+        tasks.spawn(leaser.run(stop.clone(), self.pulses.start("leaser")));
         let relay = RelayLoop::new(database.clone(), self.direct_url, self.slots.clone());
-        tasks.spawn(relay.run(stop.clone()));
+        tasks.spawn(relay.run(stop.clone(), self.pulses.start("relay")));
         let maintenance = Maintenance::new(
             database.clone(),
             self.worker,

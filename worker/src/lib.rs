@@ -16,6 +16,7 @@ mod judge;
 mod leaser;
 mod maintenance;
 mod ops;
+mod pulse;
 mod relay;
 mod renewer;
 mod rota;
@@ -50,7 +51,7 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     // Before anybody is told that we are ready: from then on a signal means drain.
     let drain = CancellationToken::new();
     tokio::spawn(drain_on_signal(drain.clone())?);
-    let health = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;
+    let pulses = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;
     tokio::select! {
         good = schema::wait_until_good(&database) => good?,
         () = drain.cancelled() => return Ok(()),
@@ -59,7 +60,7 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     tracing::info!(concurrency = config.concurrency, "worker started");
     while !drain.is_cancelled() {
         let engine =
-            Engine::start(&config, database.clone(), drain.clone(), health.clone()).await?;
+            Engine::start(&config, database.clone(), drain.clone(), pulses.clone()).await?;
         match engine.run().await {
             Ended::Drained => break,
             Ended::LeaseLost => {

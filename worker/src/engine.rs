@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use apalis::prelude::{Data, WorkerBuilder};
 use shared::clock;
-use shared::config::WorkerConfig;
+use shared::config::{Retention, WorkerConfig};
 use shared::crypto::KeyRing;
 use shared::db::Database;
 use shared::domain::{WorkerId, job::LeasedJob};
@@ -61,6 +61,7 @@ pub(crate) struct Engine {
     drain: CancellationToken,
     grace: Duration,
     concurrency: u16,
+    retention: Retention,
     direct_url: String,
     pulses: Pulses,
 }
@@ -110,6 +111,7 @@ impl Engine {
             drain,
             grace: config.shutdown_grace,
             concurrency: config.concurrency,
+            retention: config.retention,
             direct_url: config.common.database_direct_url.clone(),
             pulses,
         })
@@ -147,6 +149,7 @@ impl Engine {
             self.worker,
             self.slots.clone(),
             self.shared.gates.lease.length,
+            self.retention,
         );
         tasks.spawn(maintenance.run(stop.clone()));
         tasks.spawn(Gauges::new(database.clone()).run(stop.clone()));

@@ -11,6 +11,7 @@ pub mod links;
 pub mod matters;
 pub mod oauth_states;
 pub mod provider_cache;
+pub mod retention;
 pub mod schedules;
 pub mod sync_logs;
 

@@ -7,12 +7,18 @@ use serde_json::json;
 
 use crate::support::{SOON, TestApp, start};
 
-/// A supervisor's probe gives up after this.
-const PROBE: Duration = Duration::from_secs(1);
+/// Longer than a look for the database takes that is not there.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A frozen process is not waited for so long.
+const FROZEN: Duration = Duration::from_millis(500);
 
 async fn ops(app: &App, path: &str) -> Option<(u16, String)> {
+    ops_within(app, path, PATIENCE).await
+}
+
+async fn ops_within(app: &App, path: &str, patience: Duration) -> Option<(u16, String)> {
     let url = format!("{}/{path}", app.worker_ops_urls()[0]);
-    let answer = app.http.get(url).timeout(PROBE).send().await.ok()?;
+    let answer = app.http.get(url).timeout(patience).send().await.ok()?;
     Some((answer.status().as_u16(), answer.text().await.ok()?))
 }
 
@@ -95,7 +101,7 @@ async fn a_frozen_worker_answers_nobody_and_is_alive_again_when_it_goes_on() {
     answers(&app, "healthz", 200).await;
 
     app.workers[0].stop().unwrap();
-    let frozen = ops(&app, "healthz").await;
+    let frozen = ops_within(&app, "healthz", FROZEN).await;
     app.workers[0].resume().unwrap();
 
     assert_eq!(frozen, None, "a frozen process answered");

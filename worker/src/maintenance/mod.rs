@@ -21,6 +21,7 @@ enum Task {
     CleanUp,
     DeleteIdleLanes,
     JudgeBreakers,
+    RefreshTokens,
     Retain,
     SetSyncStatuses,
     SweepLinks,
@@ -31,6 +32,11 @@ const SCHEDULES: &[(&str, Duration, Task)] = &[
     ("breaker", Duration::from_millis(900), Task::JudgeBreakers),
     ("clean_up", Duration::from_mins(1), Task::CleanUp),
     ("idle_lanes", Duration::from_secs(10), Task::DeleteIdleLanes),
+    (
+        "refresh_tokens",
+        Duration::from_mins(1),
+        Task::RefreshTokens,
+    ),
     ("retention", Duration::from_secs(10), Task::Retain),
     ("sweep_links", Duration::from_mins(1), Task::SweepLinks),
     (
@@ -114,6 +120,7 @@ impl Maintenance {
             Task::CleanUp => self.clean_up().await,
             Task::DeleteIdleLanes => self.delete_idle_lanes(name).await,
             Task::JudgeBreakers => self.judge_breakers().await,
+            Task::RefreshTokens => self.refresh_tokens().await,
             Task::Retain => self.retain().await,
             Task::SetSyncStatuses => self.set_sync_statuses().await,
             Task::SweepLinks => self.sweep_links().await,

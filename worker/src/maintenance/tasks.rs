@@ -5,6 +5,7 @@ use shared::db::breaker::{self, BreakerRules};
 use shared::db::{DbError, connections, links, oauth_states, retention, schedules};
 use shared::domain::job::{Priority, RunContext};
 use shared::domain::{ConnectionId, FirmId, Platform, RunId};
+use shared::providers::REFRESH_BEFORE;
 use shared::queue;
 
 use super::Maintenance;
@@ -46,24 +47,23 @@ impl Maintenance {
     /// A sweep for each connection that has links to look at; one waits at a time.
     pub(super) async fn sweep_links(&self) -> Result<(), DbError> {
         let mut db = self.database.worker().await?;
-        let jobs: Vec<_> = links::list_connections_to_sweep(&mut db)
-            .await?
+        let found = links::list_connections_to_sweep(&mut db).await?;
+        let jobs: Vec<_> = found
             .into_iter()
-            .map(|(firm, connection)| {
-                RunContext {
-                    firm_id: FirmId(firm),
-                    connection_id: ConnectionId(connection),
-                    run_id: RunId(clock::new_id()),
-                    priority: Priority::Background,
-                    explicit: false,
-                    event_ids: Vec::new(),
-                }
-                .sweep_links()
-            })
+            .map(|(firm, id)| background(FirmId(firm), ConnectionId(id)).sweep_links())
             .collect();
-        if jobs.is_empty() {
-            return Ok(());
-        }
+        queue::enqueue(&mut db, &jobs).await?;
+        db.commit().await
+    }
+
+    /// A refresh for each connection whose token ends soon; one waits at a time.
+    pub(super) async fn refresh_tokens(&self) -> Result<(), DbError> {
+        let mut db = self.database.worker().await?;
+        let found = connections::list_expiring(&mut db, REFRESH_BEFORE).await?;
+        let jobs: Vec<_> = found
+            .into_iter()
+            .map(|(firm, id)| background(firm, id).refresh_token())
+            .collect();
         queue::enqueue(&mut db, &jobs).await?;
         db.commit().await
     }
@@ -98,5 +98,17 @@ impl Maintenance {
         connections::delete_ended_pauses(&mut db).await?;
         retention::delete_breaches(&mut db, self.retention.activity_days).await?;
         db.commit().await
+    }
+}
+
+/// A run that nobody waits for.
+fn background(firm_id: FirmId, connection_id: ConnectionId) -> RunContext {
+    RunContext {
+        firm_id,
+        connection_id,
+        run_id: RunId(clock::new_id()),
+        priority: Priority::Background,
+        explicit: false,
+        event_ids: Vec::new(),
     }
 }

@@ -49,7 +49,7 @@ create table jobs (
   connection_id uuid not null,
   lane text not null,
   seq bigint not null,
-  kind text not null check (kind in ('sync_matter', 'sync_document', 'pull_matters', 'process_webhook', 'probe', 'sweep_links')),
+  kind text not null check (kind in ('sync_matter', 'sync_document', 'pull_matters', 'process_webhook', 'probe', 'sweep_links', 'refresh_token')),
   state text not null default 'queued' check (state in ('queued', 'failed')),
   priority smallint not null default 1 check (priority between 0 and 2),
   matter_id uuid,

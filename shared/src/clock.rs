@@ -62,6 +62,12 @@ impl Moment {
         Self::now().0.saturating_sub(self.0)
     }
 
+    /// So much earlier.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration))
+    }
+
     /// How far ahead this lies; zero when it has passed.
     #[must_use]
     pub fn remaining(self) -> Duration {

@@ -71,6 +71,33 @@ async fn a_token_that_ends_within_five_minutes_is_refreshed_first_and_once_for_a
 }
 
 #[tokio::test]
+async fn a_token_that_ends_soon_is_refreshed_though_nothing_is_to_be_done() {
+    let app = start().await;
+    app.change(&json!({ "token_ttl_secs": 240 })).await.unwrap();
+    let firm = app.firm().await.unwrap();
+    app.connect(firm).await.unwrap();
+    app.change(&json!({ "token_ttl_secs": 7200 }))
+        .await
+        .unwrap();
+    sqlx::query("delete from schedules where name = 'refresh_tokens'")
+        .execute(&app.admin)
+        .await
+        .unwrap();
+
+    eventually(SOON, || async {
+        let refreshed =
+            "select count(*) from activity where kind = 'refresh_token' and status = 'success'";
+        (app.count(refreshed).await.ok()? == 1).then_some(())
+    })
+    .await
+    .unwrap();
+
+    let renewed = "select count(*) from firm_integrations where token_version = 2 and token_expires_at > now() + interval '1 hour'";
+    assert_eq!(app.count(renewed).await.unwrap(), 1);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn after_a_restore_creations_look_first() {
     let settle = Duration::from_secs(1);
     let since = (
@@ -328,6 +355,7 @@ async fn postgres_away_for_a_while_loses_nothing() {
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.headers.contains_key("retry-after"));
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
+    app.audit().await.unwrap();
 }
 
 #[tokio::test]

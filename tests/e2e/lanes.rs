@@ -27,14 +27,14 @@ const CONNECTIONS: usize = 75;
 const CAP: i64 = 4;
 
 /// A database with one firm's connections, reached as a worker.
-struct Bench {
-    pool: PgPool,
-    admin: PgPool,
-    firm: Uuid,
-    _database: Database,
+pub(crate) struct Bench {
+    pub(crate) pool: PgPool,
+    pub(crate) admin: PgPool,
+    pub(crate) firm: Uuid,
+    pub(crate) database: Database,
 }
 
-async fn bench() -> Bench {
+pub(crate) async fn bench() -> Bench {
     let template = harness::app::migrated(cluster()).await.unwrap();
     let database = Database::from_template(cluster(), &template).await.unwrap();
     let pool = PgPoolOptions::new()
@@ -72,7 +72,7 @@ async fn bench() -> Bench {
         pool,
         admin,
         firm,
-        _database: database,
+        database,
     }
 }
 
@@ -81,16 +81,16 @@ fn connection(number: usize) -> Uuid {
 }
 
 impl Bench {
-    fn job(&self, lane: &str, id: Uuid) -> Value {
+    pub(crate) fn job(&self, lane: &str, id: Uuid) -> Value {
         self.job_of(0, lane, id)
     }
 
-    fn job_of(&self, number: usize, lane: &str, id: Uuid) -> Value {
+    pub(crate) fn job_of(&self, number: usize, lane: &str, id: Uuid) -> Value {
         json!({ "id": id, "firm_id": self.firm, "connection_id": connection(number), "lane": lane, "kind": "probe",
             "priority": 1, "run_id": id, "event_ids": [] })
     }
 
-    async fn enqueue(&self, jobs: &[Value]) {
+    pub(crate) async fn enqueue(&self, jobs: &[Value]) {
         sqlx::query("select queue_enqueue($1)")
             .bind(json!(jobs))
             .execute(&self.pool)
@@ -98,7 +98,7 @@ impl Bench {
             .unwrap();
     }
 
-    async fn register(&self, worker: Uuid) {
+    pub(crate) async fn register(&self, worker: Uuid) {
         sqlx::query("select queue_register($1, 'test', $2)")
             .bind(worker)
             .bind(LEASE_MS)
@@ -108,7 +108,7 @@ impl Bench {
     }
 
     /// Visits every connection, as a worker does that remembers nothing.
-    async fn lease(&self, worker: Uuid, limit: i32) -> Vec<Leased> {
+    pub(crate) async fn lease(&self, worker: Uuid, limit: i32) -> Vec<Leased> {
         let connections: Vec<Uuid> = (0..CONNECTIONS).map(connection).collect();
         let rows = sqlx::query(
             "select lane, fence, id from queue_lease($1, $2, $2, $3, array_fill(null::timestamptz, array[75]),
@@ -170,7 +170,7 @@ impl Bench {
             .collect()
     }
 
-    async fn count(&self, statement: &'static str) -> i64 {
+    pub(crate) async fn count(&self, statement: &'static str) -> i64 {
         sqlx::query_scalar(statement)
             .fetch_one(&self.admin)
             .await
@@ -195,10 +195,10 @@ fn leased(row: &PgRow) -> Leased {
 }
 
 #[derive(Debug, Clone)]
-struct Leased {
-    lane: String,
-    fence: i64,
-    id: Uuid,
+pub(crate) struct Leased {
+    pub(crate) lane: String,
+    pub(crate) fence: i64,
+    pub(crate) id: Uuid,
 }
 
 #[derive(Default)]
@@ -235,6 +235,7 @@ async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_l
     let workers: Vec<_> = (0..4)
         .map(|n| tokio::spawn(worker(bench.clone(), seen.clone(), ended.clone(), n)))
         .collect();
+    let auditor = tokio::spawn(auditor(bench.clone(), ended.clone()));
     for enqueuer in enqueuers {
         enqueuer.await.unwrap();
     }
@@ -242,9 +243,11 @@ async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_l
     for worker in workers {
         worker.await.unwrap();
     }
+    let breaches = auditor.await.unwrap();
 
     let ran = std::mem::take(&mut *seen.ran.lock().unwrap());
     let total: usize = ran.values().map(BTreeMap::len).sum();
+    assert_eq!(breaches, Vec::<String>::new(), "seen by the auditor");
     assert_eq!(bench.stuck().await, 0, "lanes idle with a job");
     assert_eq!(
         bench.count("select count(*) from jobs").await,
@@ -284,6 +287,27 @@ async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_l
         0,
         "a connection's cap was passed"
     );
+}
+
+/// Looks at everything again and again while everything moves: at no moment may a rule be broken.
+async fn auditor(bench: Arc<Bench>, ended: Arc<AtomicBool>) -> Vec<String> {
+    let mut breaches = Vec::new();
+    loop {
+        let was_ended = ended.load(Ordering::SeqCst);
+        let found: Vec<String> = sqlx::query_scalar(
+            "select rule || ' ' || coalesce(lane, connection_id::text) from (
+               select * from audit_lanes(array(select key from lanes))
+               union all select * from audit_jobs(array(select id from jobs))
+               union all select * from audit_held()) x",
+        )
+        .fetch_all(&bench.pool)
+        .await
+        .unwrap();
+        breaches.extend(found);
+        if was_ended {
+            return breaches;
+        }
+    }
 }
 
 async fn enqueuer(bench: Arc<Bench>, seen: Arc<Seen>, number: u64) {

@@ -9,15 +9,18 @@ mod support;
 
 mod administration;
 mod approval;
+mod auditor;
 mod breaker;
 mod buckets;
 mod contacts;
 mod crash;
 mod failures;
+mod health;
 mod inbox;
 mod lane_model;
 mod lanes;
 mod limits;
 mod order;
+mod retention;
 mod security;
 mod transfers;

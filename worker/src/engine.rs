@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use apalis::prelude::{Data, WorkerBuilder};
 use shared::clock;
-use shared::config::WorkerConfig;
+use shared::config::{Retention, WorkerConfig};
 use shared::crypto::KeyRing;
 use shared::db::Database;
 use shared::domain::{WorkerId, job::LeasedJob};
@@ -22,13 +22,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::auditor::Auditor;
 use crate::batches::Batches;
 use crate::executor::Executor;
 use crate::finisher::Finisher;
+use crate::gauges::Gauges;
 use crate::leaser::Leaser;
 use crate::maintenance::Maintenance;
 use crate::mover::MoverLoop;
-use crate::ops::Health;
+use crate::pulse::Pulses;
 use crate::relay::RelayLoop;
 use crate::renewer::{Renewer, Verdict};
 use crate::slots::Slots;
@@ -62,9 +64,10 @@ pub(crate) struct Engine {
     drain: CancellationToken,
     grace: Duration,
     concurrency: u16,
+    retention: Retention,
     direct_url: String,
     redis: Option<RedisAddress>,
-    health: Health,
+    pulses: Pulses,
 }
 
 impl Engine {
@@ -73,7 +76,7 @@ impl Engine {
         config: &WorkerConfig,
         database: Database,
         drain: CancellationToken,
-        health: Health,
+        pulses: Pulses,
     ) -> anyhow::Result<Self> {
         let worker = WorkerId(clock::new_id());
         // A connection of its own: a beat must not wait behind the jobs' statements.
@@ -112,9 +115,10 @@ impl Engine {
             drain,
             grace: config.shutdown_grace,
             concurrency: config.concurrency,
+            retention: config.retention,
             direct_url: config.common.database_direct_url.clone(),
             redis: config.common.redis.clone(),
-            health,
+            pulses,
         })
     }
 
@@ -124,7 +128,13 @@ impl Engine {
         let stop = self.drain.child_token();
         let aborts = self.renewer.aborts();
         let (leased, source) = mpsc::channel::<LeasedJob>(usize::from(self.concurrency));
-        let finisher = Finisher::start(&database, self.worker, &self.slots, &self.drain);
+        let finisher = Finisher::start(
+            &database,
+            self.worker,
+            &self.slots,
+            &self.drain,
+            &self.pulses,
+        );
         let executor = Executor::new(
             self.shared.clone(),
             finisher.handle(),
@@ -133,12 +143,12 @@ impl Engine {
             self.drain.clone(),
         );
         let mut verdict = self.renewer.verdict();
-        let renewing = tokio::spawn(self.renewer.run(self.health.clone()));
+        let renewing = tokio::spawn(self.renewer.run(self.pulses.clone()));
         let mut tasks = JoinSet::new();
         let leaser = Leaser::new(database.clone(), self.worker, self.slots.clone(), leased);
-        tasks.spawn(leaser.run(stop.clone()));
+        tasks.spawn(leaser.run(stop.clone(), self.pulses.start("leaser")));
         let relay = RelayLoop::new(database.clone(), self.direct_url, self.slots.clone());
-        tasks.spawn(relay.run(stop.clone()));
+        tasks.spawn(relay.run(stop.clone(), self.pulses.start("relay")));
         if let Some(redis) = self.redis {
             tasks.spawn(MoverLoop::new(database.clone(), redis).run(stop.clone()));
         }
@@ -147,10 +157,14 @@ impl Engine {
             self.worker,
             self.slots.clone(),
             self.shared.gates.lease.length,
+            self.retention,
         );
         tasks.spawn(maintenance.run(stop.clone()));
         let batches = Batches::new(database.clone(), self.slots.clone());
         tasks.spawn(batches.run(stop.clone()));
+        tasks.spawn(Gauges::new(database.clone()).run(stop.clone()));
+        let auditor = Auditor::new(database.clone(), self.shared.gates.lease.length);
+        tasks.spawn(auditor.run(stop.clone()));
 
         let apalis = WorkerBuilder::new("casehug")
             .backend(LaneBackend::new(source))

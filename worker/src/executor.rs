@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use shared::clock::Moment;
+use shared::domain::Platform;
 use shared::domain::job::LeasedJob;
 use shared::domain::outcome::{Failure, Instruction, SkipReason, Waiting};
 use shared::queue::{self, HeldLane, Outcome};
@@ -74,7 +75,8 @@ impl Executor {
             Arc::new(job.clone()),
             self.aborts.token(),
         );
-        let (instruction, calls) = perform(execution).await;
+        let execution = Arc::new(execution);
+        let (instruction, calls) = perform(execution.clone()).await;
         let ran = Ran {
             duration: started.elapsed(),
             calls,
@@ -93,15 +95,20 @@ impl Executor {
             job.id = %job.id, job.kind = job.kind.as_str(), job.attempt = job.attempts + 1, connection.id = %job.connection_id,
             outcome = outcome.attempt.outcome, code = outcome.code, duration_ms = outcome.attempt.duration_ms, "job ran"
         );
-        metrics::counter!("casehug_jobs_finished_total", "kind" => job.kind.as_str(), "outcome" => outcome.attempt.outcome)
-            .increment(1);
+        metrics::counter!("casehug_jobs_finished_total", "kind" => job.kind.as_str(), "outcome" => outcome.attempt.outcome,
+            "platform" => execution.platform().map_or("none", Platform::as_str))
+        .increment(1);
+        if let Some(reason) = outcome.waiting_for {
+            metrics::counter!("casehug_snoozes_total", "reason" => reason).increment(1);
+        }
         self.finisher.finish(outcome).await
     }
 }
 
 /// Runs the job to its instruction: panics, time limits and cancellations are instructions too.
-async fn perform(execution: Execution) -> (Instruction, Vec<shared::domain::outcome::CallRecord>) {
-    let execution = Arc::new(execution);
+async fn perform(
+    execution: Arc<Execution>,
+) -> (Instruction, Vec<shared::domain::outcome::CallRecord>) {
     let instruction = if execution.job.cancelled {
         Instruction::Skipped(SkipReason::Cancelled)
     } else {

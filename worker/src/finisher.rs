@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::pulse::{Pulse, Pulses};
 use crate::slots::Slots;
 
 const BATCH: usize = 200;
@@ -69,6 +70,7 @@ impl Finisher {
         worker: WorkerId,
         slots: &Arc<Slots>,
         drain: &CancellationToken,
+        pulses: &Pulses,
     ) -> Self {
         let (pending, gathered) = mpsc::channel(4096);
         let gathered = Arc::new(Mutex::new(gathered));
@@ -80,7 +82,7 @@ impl Finisher {
                     slots: slots.clone(),
                     drain: drain.clone(),
                 };
-                tokio::spawn(writer.run(gathered.clone()))
+                tokio::spawn(writer.run(gathered.clone(), pulses.start("finisher")))
             })
             .collect();
         Self {
@@ -111,10 +113,11 @@ struct Writer {
 
 impl Writer {
     /// Ends when every handle is gone and nothing is pending.
-    async fn run(self, gathered: Arc<Mutex<mpsc::Receiver<Pending>>>) {
+    async fn run(self, gathered: Arc<Mutex<mpsc::Receiver<Pending>>>, pulse: Pulse) {
         let mut pending = Vec::with_capacity(BATCH);
         loop {
             if pending.is_empty() {
+                pulse.rest();
                 if gathered.lock().await.recv_many(&mut pending, BATCH).await == 0 {
                     return;
                 }
@@ -128,7 +131,7 @@ impl Writer {
                     }
                 }
             }
-            pending = self.commit_all(pending).await;
+            pending = pulse.during(self.commit_all(pending)).await;
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::pulse::Pulse;
 use crate::slots::Slots;
 
 /// At most so many connections in one visit.
@@ -58,9 +59,10 @@ impl Leaser {
     }
 
     /// Ends when it is stopped; apalis's source ends with it.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken, pulse: Pulse) {
         while !stop.is_cancelled() {
-            let rest = match self.run_once().await {
+            pulse.beat();
+            let rest = match self.run_once(&pulse).await {
                 Ok(rest) => rest,
                 Err(error) => {
                     tracing::warn!(error = %error, "leasing failed, trying again");
@@ -82,13 +84,17 @@ impl Leaser {
     }
 
     /// One round of visits. Returns how long there is nothing to do unless the bell rings.
-    async fn run_once(&mut self) -> Result<Duration, DbError> {
-        self.reconcile().await?;
-        self.look().await?;
+    async fn run_once(&mut self, pulse: &Pulse) -> Result<Duration, DbError> {
+        pulse.during(self.reconcile()).await?;
+        pulse.during(self.look()).await?;
         let Some((room, visits)) = self.slots.take_visits(VISITS) else {
             return Ok(self.rest());
         };
-        match queue::lease(&self.database, self.worker, room, &visits).await {
+        let asked = Moment::now();
+        let asking = queue::lease(&self.database, self.worker, room, &visits);
+        let leased = pulse.during(asking).await;
+        metrics::histogram!("casehug_lease_seconds").record(asked.elapsed().as_secs_f64());
+        match leased {
             Ok(leased) => self.take(leased, &visits).await,
             Err(error) => {
                 self.slots.with_rota(|rota| rota.not_visited(&visits));

@@ -4,20 +4,24 @@
 //! - `executor` runs one job in a task of its own and turns its instruction into an outcome.
 //! - `finisher` commits the outcomes that have gathered.
 //! - `renewer` keeps the lease alive until the last job has ended, and stops all jobs when it cannot.
-//! - `mover` brings the Redis inbox into the Postgres one; `relay` fans that out; `maintenance` does what is due now and then.
+//! - `mover` brings the Redis inbox into the Postgres one; `relay` fans that out; `maintenance` does what is due now and then;
+//!   `auditor` looks for broken invariants.
 //! - `batches` retries what people asked to be retried in bulk.
 //! - `registry` lists the jobs; `jobs` are they.
 //! - `cli` is the command line.
 
+mod auditor;
 mod batches;
 mod engine;
 mod executor;
 mod finisher;
+mod gauges;
 mod judge;
 mod leaser;
 mod maintenance;
 mod mover;
 mod ops;
+mod pulse;
 mod relay;
 mod renewer;
 mod rota;
@@ -53,7 +57,7 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     // Before anybody is told that we are ready: from then on a signal means drain.
     let drain = CancellationToken::new();
     tokio::spawn(drain_on_signal(drain.clone())?);
-    let health = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;
+    let pulses = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;
     tokio::select! {
         good = schema::wait_until_good(&database) => good?,
         () = drain.cancelled() => return Ok(()),
@@ -62,7 +66,7 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     tracing::info!(concurrency = config.concurrency, "worker started");
     while !drain.is_cancelled() {
         let engine =
-            Engine::start(&config, database.clone(), drain.clone(), health.clone()).await?;
+            Engine::start(&config, database.clone(), drain.clone(), pulses.clone()).await?;
         match engine.run().await {
             Ended::Drained => break,
             Ended::LeaseLost => {

@@ -1,55 +1,29 @@
 //! The ops port: liveness, readiness, metrics.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use anyhow::Context;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use metrics_exporter_prometheus::PrometheusHandle;
-use shared::clock::Moment;
 use shared::db::Database;
 use shared::schema;
+use shared::telemetry::Metrics;
 
-/// A worker whose last beat is older than so many leases is stuck, or its database is away for good.
-const LEASES_UNTIL_STUCK: u32 = 20;
-
-/// When the renewer last beat.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Health {
-    last: Arc<Mutex<Option<(Moment, Duration)>>>,
-}
-
-impl Health {
-    pub(crate) fn beat(&self, at: Moment, lease: Duration) {
-        if let Ok(mut last) = self.last.lock() {
-            *last = Some((at, lease));
-        }
-    }
-
-    fn is_alive(&self) -> bool {
-        match self.last.lock().map(|last| *last) {
-            Ok(Some((at, lease))) => at.elapsed() < lease * LEASES_UNTIL_STUCK,
-            Ok(None) => true,
-            Err(_) => false,
-        }
-    }
-}
+use crate::pulse::Pulses;
 
 #[derive(Clone)]
 struct Ops {
-    health: Health,
+    pulses: Pulses,
     database: Database,
-    metrics: PrometheusHandle,
+    metrics: Metrics,
 }
 
 /// Serves the ops port until the process ends.
 pub(crate) async fn serve(
     address: SocketAddr,
     database: Database,
-    metrics: PrometheusHandle,
-) -> anyhow::Result<Health> {
-    let health = Health::default();
+    metrics: Metrics,
+) -> anyhow::Result<Pulses> {
+    let pulses = Pulses::default();
     let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -58,7 +32,7 @@ pub(crate) async fn serve(
             get(|State(ops): State<Ops>| async move { ops.metrics.render() }),
         )
         .with_state(Ops {
-            health: health.clone(),
+            pulses: pulses.clone(),
             database,
             metrics,
         });
@@ -70,14 +44,17 @@ pub(crate) async fn serve(
             tracing::error!(error = %error, "the ops port ended");
         }
     });
-    Ok(health)
+    Ok(pulses)
 }
 
-async fn healthz(State(ops): State<Ops>) -> (StatusCode, &'static str) {
-    if ops.health.is_alive() {
-        (StatusCode::OK, "ok")
+/// Alive while every vital task makes progress; a database that is away is no reason to be started anew.
+async fn healthz(State(ops): State<Ops>) -> (StatusCode, String) {
+    let stuck = ops.pulses.stuck();
+    if stuck.is_empty() {
+        (StatusCode::OK, "ok".into())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "no beat for too long")
+        let text = format!("stuck: {}", stuck.join(", "));
+        (StatusCode::SERVICE_UNAVAILABLE, text)
     }
 }
 

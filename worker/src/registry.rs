@@ -12,6 +12,7 @@ pub(crate) async fn run(execution: &Execution) -> Instruction {
         // Both arrive with inbound changes; until then nothing enqueues them.
         JobKind::ProcessWebhook => Instruction::Skipped(SkipReason::RecordGone),
         JobKind::PullMatters => Instruction::Fail(not_available()),
+        JobKind::RefreshToken => jobs::refresh_token::run(execution).await,
         JobKind::SweepLinks => jobs::sweep_links::run(execution).await,
         JobKind::SyncDocument => jobs::sync_document::run(execution).await,
         JobKind::SyncMatter => jobs::sync_matter::run(execution).await,

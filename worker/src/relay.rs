@@ -9,6 +9,7 @@ use shared::inbox::Relay;
 use shared::queue::{Heard, Listener};
 use tokio_util::sync::CancellationToken;
 
+use crate::pulse::Pulse;
 use crate::slots::Slots;
 
 const POLL: Duration = Duration::from_secs(1);
@@ -29,9 +30,10 @@ impl RelayLoop {
         }
     }
 
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken, pulse: Pulse) {
         let mut rest = Duration::ZERO;
         loop {
+            pulse.beat();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(rest) => {}
@@ -50,7 +52,7 @@ impl RelayLoop {
                     }
                 }
             }
-            rest = self.take().await;
+            rest = pulse.during(self.take()).await;
         }
     }
 

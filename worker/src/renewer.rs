@@ -13,7 +13,10 @@ use shared::queue;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::ops::Health;
+use crate::pulse::Pulses;
+
+/// Beside its sleep a turn of the renewer takes no longer.
+const LONGEST_TURN: Duration = Duration::from_secs(30);
 
 /// Whether the worker's row still stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,10 +101,13 @@ impl Renewer {
     }
 
     /// Beats every third of the lease until it is aborted, or the row is gone.
-    pub(crate) async fn run(self, health: Health) {
+    pub(crate) async fn run(self, pulses: Pulses) {
+        // It sleeps a third of the lease by itself.
+        let pulse = pulses.start_bounded("renewer", self.lease + LONGEST_TURN);
         let third = self.lease / 3;
         let margin = self.lease / 10;
         loop {
+            pulse.beat();
             let left = self.left();
             tokio::time::sleep(third.min(left)).await;
             if self.left() <= margin {
@@ -111,7 +117,6 @@ impl Renewer {
             match tokio::time::timeout(third, queue::beat(&self.database, self.worker)).await {
                 Ok(Ok(true)) => {
                     self.until.send_replace(asked + self.lease);
-                    health.beat(asked, self.lease);
                 }
                 Ok(Ok(false)) => {
                     self.aborts.abort();

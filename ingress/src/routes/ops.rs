@@ -1,18 +1,18 @@
 //! The ops port: liveness, readiness, metrics.
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use metrics_exporter_prometheus::PrometheusHandle;
+use shared::telemetry::Metrics;
 
 use crate::inboxes::Inboxes;
 
 #[derive(Clone)]
 struct Ops {
     inboxes: Inboxes,
-    metrics: PrometheusHandle,
+    metrics: Metrics,
 }
 
 /// The ops routes.
-pub(crate) fn router(inboxes: Inboxes, metrics: PrometheusHandle) -> Router {
+pub(crate) fn router(inboxes: Inboxes, metrics: Metrics) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))

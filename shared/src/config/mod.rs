@@ -4,12 +4,14 @@ mod table;
 
 mod common;
 mod ingress;
+mod retention;
 mod worker;
 
 mod reader;
 
 pub use common::{ClioConfig, Common, LogFormat};
 pub use ingress::{AuthKeys, InboxChoice, IngressConfig};
+pub use retention::Retention;
 pub use table::{SETTINGS, help};
 pub use worker::WorkerConfig;
 
@@ -40,6 +42,7 @@ mod tests {
             ("LEASE_SECONDS", "0"),
             ("CLIO_CLIENT_ID", "id"),
             ("MIGRATE", "yes"),
+            ("RETENTION_EVENTS_DAYS", "29"),
         ]))
         .unwrap_err();
 
@@ -50,6 +53,7 @@ mod tests {
             "CLIO_CLIENT_SECRET",
             "MIGRATE",
             "STORAGE_URL",
+            "RETENTION_EVENTS_DAYS",
         ] {
             assert!(error.contains(name), "{name} in {error}");
         }

@@ -113,6 +113,36 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
         "25",
         "how long running jobs may go on after SIGTERM",
     ),
+    (
+        "RETENTION_LOGS_DAYS",
+        "365",
+        "how long the sync log and its attempts are kept",
+    ),
+    (
+        "RETENTION_ACTIVITY_DAYS",
+        "365",
+        "the same for other operations, and for recorded breaches",
+    ),
+    (
+        "RETENTION_EVENTS_DAYS",
+        "30",
+        "the same for events; at least 30: so long their ids are unique",
+    ),
+    (
+        "RETENTION_FAILED_JOBS_DAYS",
+        "90",
+        "how long a failed job can be retried",
+    ),
+    (
+        "RETENTION_WEBHOOK_EVENTS_DAYS",
+        "30",
+        "how long webhooks and their sealed payloads are kept",
+    ),
+    (
+        "RETENTION_SEALED_DAYS",
+        "30",
+        "how long providers' sealed words are kept in logs",
+    ),
     ("MIGRATE", "0", "1: apply migrations at start"),
     ("LOG_FORMAT", "json", "json or pretty"),
     (

@@ -5,7 +5,7 @@ use std::time::Duration;
 use object_store::ObjectStoreScheme;
 use url::Url;
 
-use super::{Common, Reader};
+use super::{Common, Reader, Retention};
 
 /// What workers need.
 #[derive(Debug, Clone)]
@@ -16,6 +16,7 @@ pub struct WorkerConfig {
     pub concurrency: u16,
     pub lease: Duration,
     pub shutdown_grace: Duration,
+    pub retention: Retention,
     /// Links made since this time may be missing after a restore.
     pub links_doubt_since: Option<chrono::DateTime<chrono::Utc>>,
 }
@@ -54,6 +55,7 @@ impl WorkerConfig {
         };
         let lease = reader.seconds("LEASE_SECONDS", 15, 1..=300);
         let shutdown_grace = reader.seconds("SHUTDOWN_GRACE_SECONDS", 25, 0..=3600);
+        let retention = Retention::read(&mut reader);
         let doubt = reader.optional("LINKS_DOUBT_SINCE").map(|text| {
             let parsed = chrono::DateTime::parse_from_rfc3339(&text).map(|at| at.to_utc());
             reader.check(
@@ -69,6 +71,7 @@ impl WorkerConfig {
                 concurrency: concurrency?,
                 lease: lease?,
                 shutdown_grace: shutdown_grace?,
+                retention: retention?,
                 links_doubt_since: doubt.flatten(),
             })
         })

@@ -369,6 +369,26 @@ pub async fn set_sync_statuses(db: &mut PgConnection) -> Result<u64, sqlx::Error
     Ok(done.rows_affected())
 }
 
+/// Connections whose access token ends within `ahead`, and that can have another one, unless their refresh waits already. One whose
+/// refresh has failed for good lately rests for an hour.
+pub async fn list_expiring(
+    db: &mut PgConnection,
+    ahead: Duration,
+) -> Result<Vec<(FirmId, ConnectionId)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select c.firm_id as "firm_id: FirmId", c.id as "id: ConnectionId" from firm_integrations c
+           where c.is_active and c.disconnected_at is null and c.needs_reconnect_reason is null and c.refresh_token is not null
+             and c.token_expires_at < app_now() + $1::bigint * interval '1 ms'
+             and not exists (select 1 from jobs j where j.lane = 'out:' || c.id || ':refresh_token' and j.state = 'queued')
+             and not exists (select 1 from jobs j where j.lane = 'out:' || c.id || ':refresh_token' and j.state = 'failed'
+               and j.failed_at > app_now() - interval '1 hour')"#,
+        millis(Some(ahead)),
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.firm_id, row.id)).collect())
+}
+
 /// Key ids that some stored token was sealed with.
 pub async fn list_key_ids(db: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar!(

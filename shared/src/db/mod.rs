@@ -7,11 +7,13 @@ pub mod activity;
 pub mod breaker;
 pub mod connections;
 pub mod events;
+pub mod gauges;
 pub mod links;
 pub mod matters;
 pub mod oauth_states;
 pub mod pauses;
 pub mod provider_cache;
+pub mod retention;
 pub mod schedules;
 pub mod sync_logs;
 

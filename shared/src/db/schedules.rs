@@ -20,3 +20,22 @@ pub async fn claim(
     .await?;
     Ok(done.rows_affected() == 1)
 }
+
+/// Where a task that goes through much in small steps goes on; 0 at its beginning.
+pub async fn find_place(db: &mut PgConnection, name: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("select place from schedules where name = $1", name)
+        .fetch_one(db)
+        .await
+}
+
+/// Notes where the task goes on.
+pub async fn set_place(db: &mut PgConnection, name: &str, place: i64) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update schedules set place = $2 where name = $1",
+        name,
+        place
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -17,6 +17,7 @@ pub enum JobKind {
     ProcessWebhook,
     Probe,
     SweepLinks,
+    RefreshToken,
 }
 
 impl JobKind {
@@ -30,6 +31,7 @@ impl JobKind {
             Self::ProcessWebhook => "process_webhook",
             Self::Probe => "probe",
             Self::SweepLinks => "sweep_links",
+            Self::RefreshToken => "refresh_token",
         }
     }
 
@@ -43,6 +45,7 @@ impl JobKind {
             "process_webhook" => Some(Self::ProcessWebhook),
             "probe" => Some(Self::Probe),
             "sweep_links" => Some(Self::SweepLinks),
+            "refresh_token" => Some(Self::RefreshToken),
             _ => None,
         }
     }
@@ -56,7 +59,8 @@ impl JobKind {
             | Self::PullMatters
             | Self::ProcessWebhook
             | Self::Probe
-            | Self::SweepLinks => Duration::from_mins(10),
+            | Self::SweepLinks
+            | Self::RefreshToken => Duration::from_mins(10),
         }
     }
 }
@@ -136,6 +140,13 @@ impl RunContext {
     pub fn sweep_links(&self) -> NewJob {
         let lane = format!("out:{}:sweep_links", self.connection_id);
         self.job(JobKind::SweepLinks, lane, "sweep_links".into())
+    }
+
+    /// Get a new access token before the old one ends. One waits at a time.
+    #[must_use]
+    pub fn refresh_token(&self) -> NewJob {
+        let lane = format!("out:{}:refresh_token", self.connection_id);
+        self.job(JobKind::RefreshToken, lane, "refresh_token".into())
     }
 
     /// Do nothing: shows that a worker turns. Each has a lane of the caller's choice and no twin.

@@ -16,6 +16,7 @@ pub use error::{CallError, ProviderError};
 pub use http::{Hosts, Http, HttpSettings};
 pub use oauth::{Credentials, GrantedTokens, OAuthClient, OAuthError};
 pub use session::{Call, Session, SessionSettings};
+pub use tokens::REFRESH_BEFORE;
 pub use transfer::{Target, TransferError};
 
 use std::future::Future;

@@ -382,6 +382,15 @@ impl Session {
         }
     }
 
+    /// Makes sure that there is a token that is good for more than the next minutes; calls nobody when there is.
+    ///
+    /// # Errors
+    /// The authorisation is gone, or the provider does not answer and the token has ended.
+    pub async fn authorise(&self) -> Result<(), CallError> {
+        self.tokens.access(self.gate.connection()).await?;
+        Ok(())
+    }
+
     /// Writes how a creation ended, under this job's fence.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::domain::{connection::Connection, outcome::Waiting};
 use crate::providers::{CallError, GrantedTokens, OAuthClient, OAuthError};
 
 /// A token that ends within this is refreshed first (product documents: "5 minutes before expiration").
-const REFRESH_BEFORE: Duration = Duration::from_mins(5);
+pub const REFRESH_BEFORE: Duration = Duration::from_mins(5);
 /// A refresh that has not ended by then may be taken up by another worker.
 const REFRESH_AT_MOST: Duration = Duration::from_secs(40);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

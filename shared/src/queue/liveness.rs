@@ -174,22 +174,3 @@ pub async fn deregister(database: &Database, worker: WorkerId) -> Result<(), sql
     .await?;
     db.commit().await
 }
-
-/// Deletes a batch of lanes that have been idle for a day. A lane that somebody is just using is skipped.
-///
-/// # Errors
-/// The database refused.
-pub async fn delete_idle_lanes(database: &Database) -> Result<u64, sqlx::Error> {
-    let mut db = database.worker().await?;
-    let done = sqlx::query!(
-        r#"delete from lanes where key in (
-             select l.key from lanes l
-             where l.ready_at is null and l.worker is null and l.changed_at < app_now() - interval '1 day'
-               and not exists (select 1 from jobs j where j.lane = l.key)
-             order by l.key limit 500 for update skip locked)"#
-    )
-    .execute(&mut *db)
-    .await?;
-    db.commit().await?;
-    Ok(done.rows_affected())
-}

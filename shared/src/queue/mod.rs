@@ -5,6 +5,7 @@
 
 pub mod admin;
 
+pub mod auditor;
 mod backend;
 mod enqueue;
 mod finish;
@@ -21,7 +22,6 @@ pub use lease::{
 };
 pub use listen::{Heard, Listener};
 pub use liveness::{
-    HeldLane, beat, begin_transfer, delete_idle_lanes, deregister, give_back, list_held, register,
-    take_over,
+    HeldLane, beat, begin_transfer, deregister, give_back, list_held, register, take_over,
 };
 pub use permit::{Ask, Gate, GateSettings, Lease, Permit, StopReason};

@@ -163,6 +163,7 @@ impl Gate {
         }
         let asked = Moment::now();
         let row = self.query(ask).await?;
+        self.measure(&row);
         let wait = Duration::from_millis(u64::try_from(row.wait_ms).unwrap_or(0));
         let used_up = (row.verdict == "at").then_some(wait);
         self.settings
@@ -207,6 +208,14 @@ impl Gate {
             .unwrap_or(false)
     }
 
+    /// Calls that take no budget say nothing of their bucket.
+    fn measure(&self, row: &Row) {
+        if row.budget > 0 {
+            metrics::histogram!("casehug_bucket_use_ratio", "platform" => self.connection.platform.as_str())
+                .record(f64::from(row.used) / f64::from(row.budget));
+        }
+    }
+
     async fn query(&self, ask: Ask) -> Result<Row, sqlx::Error> {
         let link = match ask {
             Ask::Write { link } => link,
@@ -217,7 +226,7 @@ impl Gate {
         let mut db = self.settings.database.worker().await?;
         let row = sqlx::query_as!(
             Row,
-            r#"select verdict as "verdict!", wait_ms as "wait_ms!", reason, budget as "budget!"
+            r#"select verdict as "verdict!", wait_ms as "wait_ms!", reason, budget as "budget!", used as "used!"
                from queue_permit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"#,
             self.settings.worker.0,
             self.job.lane,
@@ -247,6 +256,8 @@ struct Row {
     reason: Option<String>,
     /// Calls in a window, as the bucket stands now; 0 when it was not asked.
     budget: i32,
+    /// Calls of this window, this one included; 0 when it was not asked.
+    used: i32,
 }
 
 fn ms(duration: Duration) -> i32 {

@@ -1,21 +1,40 @@
-//! Broken rules of the queue: what the workers' own auditors counted, what the last look at the database finds, and caps:
-//! a moment at which one connection had more than one job at work beside one running transfer (Clio's and Lawmatics' cap).
+//! Broken rules of the queue: what the workers' own auditors saw, what the service's auditor and a look of our own find at the end,
+//! and caps: a moment at which one connection had more than one job at work beside one running transfer (Clio's and Lawmatics' cap).
 
 use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::database::{Database, Lane};
+use crate::database::{Broken, Database, Lane};
 use crate::ledger::{Hold, Ledger};
 
 /// Every connection of the run is to Clio.
 const CAP: usize = 1;
 
 pub(crate) fn find(ledger: &Ledger) -> Vec<String> {
-    let mut found = counted(ledger);
+    // What is recorded was counted too; a count also survives where nothing could be written, a record where a process died.
+    let (recorded, counted) = (recorded(&ledger.database), counted(ledger));
+    let mut found = if recorded.len() < counted.len() {
+        counted
+    } else {
+        recorded
+    };
+    found.extend(told("the auditor finds", &ledger.database.standing));
     found.extend(last_look(&ledger.database));
     found.extend(caps(ledger));
     found
+}
+
+fn recorded(database: &Database) -> Vec<String> {
+    told("an auditor recorded", &database.recorded)
+}
+
+fn told(how: &str, broken: &[Broken]) -> Vec<String> {
+    let lane = |broken: &Broken| broken.lane.clone().unwrap_or_default();
+    broken
+        .iter()
+        .map(|broken| format!("breach: {how} {} {}", broken.rule, lane(broken)))
+        .collect()
 }
 
 /// A process's counter only grows; a process that was started again begins anew.

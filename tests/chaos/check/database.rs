@@ -15,6 +15,10 @@ pub(crate) struct Database {
     pub(crate) events: Vec<Event>,
     pub(crate) logs: Vec<Log>,
     pub(crate) activity: Vec<Activity>,
+    /// What the service's auditors recorded in the run.
+    pub(crate) recorded: Vec<Broken>,
+    /// What its auditor found at the end.
+    pub(crate) standing: Vec<Broken>,
     /// The server's own time at the look.
     pub(crate) now: Vec<Time>,
 }
@@ -61,4 +65,11 @@ pub(crate) struct Log {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Activity {
     pub(crate) details: Value,
+}
+
+/// A breach in the auditor's own words.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Broken {
+    pub(crate) rule: String,
+    pub(crate) lane: Option<String>,
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::database::{Event, Job, Lane, Log, WorkerRow};
+use crate::database::{Broken, Event, Job, Lane, Log, WorkerRow};
 use crate::ledger::{
     Append, Blow, Breach, Call, End, Hold, Ledger, Matter, Post, Sample, Time, Worker,
 };
@@ -388,6 +388,34 @@ fn what_the_auditors_counted_is_summed_over_processes_and_lives() {
 
     let counted = verdict(|it| it.breaches = vec![breach(1, 1.0), breach(1, 2.0), breach(2, 1.0)]);
     assert_eq!(counted.auditor_breaches, 3);
+}
+
+#[test]
+fn what_the_auditors_recorded_is_what_they_counted_and_what_stands_is_more() {
+    let broken = || {
+        vec![Broken {
+            rule: "idle_with_job".into(),
+            lane: None,
+        }]
+    };
+
+    let recorded = verdict(|it| {
+        it.database.recorded = broken();
+        it.breaches = vec![Breach {
+            process: "worker-1".into(),
+            pid: Some(1),
+            breaches: 1.0,
+        }];
+    });
+    let standing = verdict(|it| it.database.standing = broken());
+    let both = verdict(|it| {
+        it.database.recorded = broken();
+        it.database.standing = broken();
+    });
+
+    assert_eq!(recorded.auditor_breaches, 1);
+    assert_eq!(standing.auditor_breaches, 1);
+    assert_eq!(both.auditor_breaches, 2);
 }
 
 #[test]

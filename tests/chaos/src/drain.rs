@@ -122,7 +122,8 @@ async fn ask_again(stage: &Stage, matter: Matter) -> Result<()> {
 pub(crate) async fn write_state(stage: &Stage) -> Result<()> {
     let state: Value = stage.app.clio().await?;
     stage.ledger.write("state", &state)?;
-    history::write(&stage.app.admin, &stage.ledger).await?;
+    let audit = harness::app::audit(stage.app.database.url(), &[]).await?;
+    history::write(&stage.app.admin, &audit, &stage.ledger).await?;
     let calls = stage.ledger.folder().join("calls.jsonl");
     std::fs::copy(stage.app.record(), calls).context("copy the provider's record")?;
     Ok(())

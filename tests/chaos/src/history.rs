@@ -7,15 +7,18 @@ use sqlx::{AssertSqlSafe, PgPool, raw_sql};
 use crate::ledger::Ledger;
 
 /// What the checker reads of the end.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     "select to_jsonb(t) from lanes t",
     "select to_jsonb(t) from jobs t",
     "select to_jsonb(t) from workers t",
     "select to_jsonb(t) from events t",
     "select to_jsonb(t) from integration_sync_logs t",
     "select to_jsonb(t) from activity t",
+    "select to_jsonb(t) from audit_breaches t",
 ];
-const NAMES: [&str; 6] = ["lanes", "jobs", "workers", "events", "logs", "activity"];
+const NAMES: [&str; 7] = [
+    "lanes", "jobs", "workers", "events", "logs", "activity", "recorded",
+];
 
 pub(crate) async fn install(admin: &PgPool) -> Result<()> {
     raw_sql(include_str!("history.sql"))
@@ -25,7 +28,8 @@ pub(crate) async fn install(admin: &PgPool) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn write(admin: &PgPool, ledger: &Ledger) -> Result<()> {
+/// `audit` is what the service's own auditor finds at the end.
+pub(crate) async fn write(admin: &PgPool, audit: &Value, ledger: &Ledger) -> Result<()> {
     for (book, statement) in [
         (
             "holds",
@@ -44,6 +48,7 @@ pub(crate) async fn write(admin: &PgPool, ledger: &Ledger) -> Result<()> {
     for (name, statement) in NAMES.into_iter().zip(TABLES) {
         tables.insert(name.to_owned(), Value::Array(rows(admin, statement).await?));
     }
+    tables.insert("standing".to_owned(), audit["breaches"].clone());
     // The server's own word for now: leases are judged by it.
     let now = rows(admin, "select to_jsonb(app_now())").await?;
     tables.insert("now".to_owned(), Value::Array(now));

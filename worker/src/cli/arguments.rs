@@ -34,6 +34,12 @@ pub(super) enum Command {
     Run,
     /// Apply migrations and end; needs DATABASE_URL alone
     Migrate,
+    /// Look for broken invariants of the queue; exit 1 when there are any
+    Audit {
+        /// Mend what can be proved, and record it
+        #[arg(long)]
+        repair: bool,
+    },
     /// See jobs and act on them; needs DATABASE_URL alone, as all below
     Jobs {
         #[command(subcommand)]

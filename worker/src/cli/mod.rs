@@ -3,6 +3,7 @@
 
 mod arguments;
 
+mod audit;
 mod batches;
 mod jobs;
 mod limits;
@@ -41,6 +42,10 @@ pub async fn run() -> anyhow::Result<()> {
             crate::run(read.map_err(anyhow::Error::msg)?).await
         }
         Command::Migrate => migrate().await,
+        Command::Audit { repair } => {
+            let office = office(database()?);
+            audit::run(&office.database, office.form, repair).await
+        }
         Command::Jobs { verb } => jobs::run(&office(database()?), verb).await,
         Command::Batches { verb } => batches::run(&office(database()?), verb).await,
         Command::Pauses { verb } => pauses::run(&office(database()?), verb).await,

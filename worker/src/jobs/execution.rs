@@ -43,6 +43,11 @@ impl Execution {
         }
     }
 
+    /// The connection's platform, once it was read.
+    pub(crate) fn platform(&self) -> Option<Platform> {
+        self.platform.get().copied()
+    }
+
     /// Runs a job to its instruction: whatever stops it is told in the platform's name.
     pub(crate) async fn tell(
         &self,

@@ -3,6 +3,7 @@
 mod contact;
 mod execution;
 
+pub mod refresh_token;
 pub mod sweep_links;
 pub mod sync_document;
 pub mod sync_matter;

@@ -1,6 +1,7 @@
 //! The whole system for a test, a bench or the demo: a database, the Clio simulator, ingress and workers as real processes.
 
 mod api;
+mod audit;
 mod browser;
 mod clio;
 mod program;
@@ -18,6 +19,7 @@ use crate::cluster::Cluster;
 use crate::{Database, Process, Tokens, built_program, eventually, free_port, template};
 
 pub use api::Answer;
+pub use audit::audit;
 pub use program::Program;
 pub use records::{Matter, Person, Upload};
 pub use settings::{AppSettings, PUBLIC_URL};

@@ -1,0 +1,122 @@
+//! The audit of what changed since the last pass.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::types::Json;
+
+use super::breach::{self, Breach, Suspects};
+use super::{PART, claim_ms};
+use crate::db::Database;
+
+/// At most so many lanes of one kind are looked at in a pass; what is beyond is seen at night.
+const MOST: i32 = 50_000;
+
+struct Claim {
+    began_at: Option<DateTime<Utc>>,
+    last_fence: i64,
+    held: Vec<String>,
+    suspects: Json<Suspects>,
+}
+
+/// What the next pass has to know of this one.
+struct Mark {
+    began_at: DateTime<Utc>,
+    fence: i64,
+    held: Vec<String>,
+}
+
+/// Audits what changed, unless somebody did within `every` or is at it: then nothing is returned.
+/// A lane held by a dead worker counts when it was so for `patience`.
+///
+/// # Errors
+/// The database refused: the next pass covers what this one should have.
+pub async fn audit_changed(
+    database: &Database,
+    every: Duration,
+    patience: Duration,
+) -> Result<Option<Vec<Breach>>, sqlx::Error> {
+    let Some(claim) = claim(database, every).await? else {
+        return Ok(None);
+    };
+    let (mark, lanes, jobs) = gather(database, &claim).await?;
+    let mut found = Vec::new();
+    for keys in lanes.chunks(PART) {
+        let mut db = database.worker().await?;
+        found.extend(breach::check_lanes(&mut db, keys).await?);
+    }
+    for ids in jobs.chunks(PART) {
+        let mut db = database.worker().await?;
+        found.extend(breach::check_jobs(&mut db, ids).await?);
+    }
+    let mut db = database.worker().await?;
+    found.extend(breach::check_held(&mut db).await?);
+    drop(db);
+    let mut suspects = claim.suspects.0;
+    let patience = TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX);
+    let confirmed = breach::confirm(found, &mut suspects, mark.began_at, patience);
+    let handled = breach::handle(database, confirmed).await?;
+    end(database, &mark, &suspects).await?;
+    Ok(Some(handled))
+}
+
+async fn claim(database: &Database, every: Duration) -> Result<Option<Claim>, sqlx::Error> {
+    let mut db = database.worker().await?;
+    let claim = sqlx::query_as!(
+        Claim,
+        r#"select began_at, last_fence as "last_fence!", held as "held!", suspects as "suspects!: Json<Suspects>"
+           from audit_claim('changed', $1, $2)"#,
+        i64::try_from(every.as_millis()).unwrap_or(i64::MAX),
+        claim_ms(),
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    db.commit().await?;
+    Ok(claim)
+}
+
+/// The mark first: what changes while the rest is read is the next pass's.
+async fn gather(
+    database: &Database,
+    claim: &Claim,
+) -> Result<(Mark, Vec<String>, Vec<uuid::Uuid>), sqlx::Error> {
+    let mut db = database.worker().await?;
+    let mark = sqlx::query_as!(
+        Mark,
+        r#"select began_at as "began_at!", fence as "fence!", held as "held!" from audit_mark()"#
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    let lanes = sqlx::query_scalar!(
+        r#"select audit_changed_lanes($1, $2, $3, $4) as "key!""#,
+        claim.began_at,
+        claim.last_fence,
+        &claim.held,
+        MOST
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let jobs = sqlx::query_scalar!(
+        r#"select audit_new_jobs($1, $2) as "id!""#,
+        claim.began_at,
+        MOST
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    Ok((mark, lanes, jobs))
+}
+
+async fn end(database: &Database, mark: &Mark, suspects: &Suspects) -> Result<(), sqlx::Error> {
+    let mut db = database.worker().await?;
+    sqlx::query!(
+        r#"update audits set began_at = $1, ended_at = app_now(), running_until = null, last_fence = $2, held = $3, suspects = $4
+           where name = 'changed'"#,
+        mark.began_at,
+        mark.fence,
+        &mark.held,
+        Json(suspects) as _,
+    )
+    .execute(&mut *db)
+    .await?;
+    db.commit().await
+}

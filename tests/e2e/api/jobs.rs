@@ -216,7 +216,7 @@ async fn an_act_that_does_not_fit_the_state_is_refused_and_not_recorded() {
         of(failed).await,
         (json!("skipped"), json!("skipped_by_person"), 1)
     );
-    app.check_lanes().await;
+    app.audit().await.unwrap();
 }
 
 #[tokio::test]

@@ -98,15 +98,15 @@ impl Stage {
         Ok(now.fetch_one(&self.app.admin).await?)
     }
 
-    /// What the workers have counted under this name, labels or none.
-    pub(crate) async fn metric(&self, name: &str) -> Result<Option<f64>> {
+    /// What the workers have counted under this name, with these labels among its own.
+    pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> Result<Option<f64>> {
         let mut sum = None;
         for url in self.app.worker_ops_urls() {
             // A worker that was killed has no figures.
             let Ok(answer) = self.app.http.get(format!("{url}/metrics")).send().await else {
                 continue;
             };
-            for value in values(&answer.text().await?, name) {
+            for value in values(&answer.text().await?, name, labels) {
                 sum = Some(sum.unwrap_or(0.0) + value);
             }
         }
@@ -115,8 +115,9 @@ impl Stage {
 
     /// Executions that ended well, as the workers count them: cheap to ask, and a little ahead of the commits.
     pub(crate) async fn executed(&self) -> Result<u64> {
-        let name = r#"casehug_jobs_finished_total{kind="probe",outcome="done"}"#;
-        Ok(self.metric(name).await?.unwrap_or(0.0) as u64)
+        let labels = [r#"kind="probe""#, r#"outcome="done""#];
+        let executed = self.metric("casehug_jobs_finished_total", &labels).await?;
+        Ok(executed.unwrap_or(0.0) as u64)
     }
 
     /// Waits until no job is queued any more.
@@ -157,11 +158,13 @@ pub(crate) fn settings(workers: usize, concurrency: u16) -> AppSettings {
     }
 }
 
-fn values<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = f64> + 'a {
+fn values<'a>(text: &'a str, name: &'a str, wanted: &'a [&str]) -> impl Iterator<Item = f64> + 'a {
     text.lines().filter_map(move |line| {
         let rest = line.strip_prefix(name)?;
         let (labels, value) = rest.rsplit_once(' ')?;
-        (labels.is_empty() || labels.starts_with('{')).then(|| value.parse().ok())?
+        let is_whole_name = labels.is_empty() || labels.starts_with('{');
+        let is_wanted = is_whole_name && wanted.iter().all(|label| labels.contains(label));
+        is_wanted.then(|| value.parse().ok())?
     })
 }
 
@@ -173,7 +176,7 @@ mod tests {
     fn a_metric_is_found_with_and_without_its_labels() {
         let text = "# TYPE a counter\na{x=\"1\"} 2\na{x=\"2\"} 3\na_more 9\n";
 
-        assert_eq!(values(text, "a").sum::<f64>(), 5.0);
-        assert_eq!(values(text, "a{x=\"2\"}").sum::<f64>(), 3.0);
+        assert_eq!(values(text, "a", &[]).sum::<f64>(), 5.0);
+        assert_eq!(values(text, "a", &["x=\"2\""]).sum::<f64>(), 3.0);
     }
 }

@@ -52,7 +52,7 @@ pub(crate) async fn run() -> Result<bool> {
         tokio::time::sleep(length / SLICES).await;
         let (leases, until) = leases_in(&log, read)?;
         read = until;
-        age = stage.metric(METRIC).await?.or(age);
+        age = stage.metric(METRIC, &[]).await?.or(age);
         report.line(json!({ "what": "slice", "number": number, "leases": leases.len(), "lease_p50_ms": rounded(percentile(&leases, 0.5)),
             "lease_p99_ms": rounded(percentile(&leases, 0.99)), "lease_max_ms": rounded(percentile(&leases, 1.0)), "sent": load.sent(),
             "executed": stage.executed().await?, "oldest_xmin_age_s": age }));

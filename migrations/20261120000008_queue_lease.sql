@@ -107,13 +107,13 @@ end $$;
 -- The heads of lanes: what each one's next job is.
 create type lane_head as (lane text, job_id uuid, run_at timestamptz, priority smallint);
 
--- p_gone: the last seq that has left each lane, where the caller knows better than the lane's row.
+-- In the order of p_lanes. p_gone: the last seq that has left each lane, where the caller knows better than the lane's row.
 create function queue_heads(p_lanes text[], p_gone bigint[]) returns lane_head[] language plpgsql volatile set enable_seqscan = off as $$
 declare
   v_heads lane_head[];
 begin
-  select array_agg((k.lane, h.id, h.run_at, h.priority)::lane_head) into v_heads
-  from unnest(p_lanes, p_gone) k(lane, gone)
+  select array_agg((k.lane, h.id, h.run_at, h.priority)::lane_head order by k.nth) into v_heads
+  from unnest(p_lanes, p_gone) with ordinality k(lane, gone, nth)
   cross join lateral (select coalesce(k.gone, (select l.gone_through from lanes l where l.key = k.lane)) as through) g
   left join lateral (
     select j.id, j.run_at, j.priority from jobs j where j.lane = k.lane and j.state = 'queued' and j.seq > g.through order by j.seq limit 1) h on true;
@@ -183,9 +183,12 @@ begin
     null::smallint, null::integer, null::integer, null::bigint, null::boolean
   from unnest(p_connections) c(id)
   left join unnest(p_visits) v on v.connection_id = c.id
-  cross join lateral (
-    select coalesce(cardinality(array_positions(p_due, c.id)), 0) as due, coalesce(cardinality(array_positions(p_fitting, c.id)), 0) as fitting,
-      coalesce(cardinality(array_positions(p_taken, c.id)), 0) as taken) d
+  left join (
+    select x.id, count(*) filter (where x.what = 'due') as due, count(*) filter (where x.what = 'fitting') as fitting,
+      count(*) filter (where x.what = 'taken') as taken
+    from (select 'due', u.id from unnest(p_due) u(id) union all select 'fitting', u.id from unnest(p_fitting) u(id)
+          union all select 'taken', u.id from unnest(p_taken) u(id)) x(what, id)
+    group by x.id) d on d.id = c.id
   cross join lateral (select case
     when v.connection_id is null then 'busy'
     when v.paused_until is not null then 'paused'

@@ -6,16 +6,17 @@ use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
 
 use crate::jobs::{self, Execution};
 
+/// The large ones are boxed: a job is moved into its task, and no kind need be as large as the largest.
 pub(crate) async fn run(execution: &Execution) -> Instruction {
     match execution.job.kind {
         JobKind::Probe => Instruction::Done(Report::default()),
         // Both arrive with inbound changes; until then nothing enqueues them.
         JobKind::ProcessWebhook => Instruction::Skipped(SkipReason::RecordGone),
         JobKind::PullMatters => Instruction::Fail(not_available()),
-        JobKind::RefreshToken => jobs::refresh_token::run(execution).await,
-        JobKind::SweepLinks => jobs::sweep_links::run(execution).await,
-        JobKind::SyncDocument => jobs::sync_document::run(execution).await,
-        JobKind::SyncMatter => jobs::sync_matter::run(execution).await,
+        JobKind::RefreshToken => Box::pin(jobs::refresh_token::run(execution)).await,
+        JobKind::SweepLinks => Box::pin(jobs::sweep_links::run(execution)).await,
+        JobKind::SyncDocument => Box::pin(jobs::sync_document::run(execution)).await,
+        JobKind::SyncMatter => Box::pin(jobs::sync_matter::run(execution)).await,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Appending to and taking from the `events` table.
 
 use sqlx::PgConnection;
+use tokio::sync::mpsc;
 
-use crate::db::Database;
+use crate::db::{Database, DbError, is_deadlock};
 use crate::domain::{FirmId, RunId, event::NewEvent};
 use crate::inbox::{Appending, INBOX_CHANNEL, Inbox, count_appended};
 
@@ -10,13 +11,32 @@ use crate::inbox::{Appending, INBOX_CHANNEL, Inbox, count_appended};
 #[derive(Debug, Clone)]
 pub struct PostgresInbox {
     database: Database,
+    bell: mpsc::Sender<()>,
 }
 
 impl PostgresInbox {
-    /// The inbox of this database.
+    /// The inbox of this database; needs a runtime, for it rings the relays' bell beside its answers.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database }
+        // One ring stands for all that was committed before it.
+        let (bell, rings) = mpsc::channel(1);
+        tokio::spawn(ring(database.clone(), rings));
+        Self { database, bell }
+    }
+
+    async fn commit(&self, events: &[NewEvent]) -> Result<Vec<bool>, DbError> {
+        let mut worker = self.database.worker().await?;
+        let new = insert(&mut worker, events).await?;
+        worker.commit().await?;
+        Ok(new)
+    }
+}
+
+async fn ring(database: Database, mut rings: mpsc::Receiver<()>) {
+    while rings.recv().await.is_some() {
+        if let Err(error) = database.tell(INBOX_CHANNEL).await {
+            tracing::debug!(error = %error, "the relays were not told and look by themselves");
+        }
     }
 }
 
@@ -27,16 +47,22 @@ impl Inbox for PostgresInbox {
 
     fn append<'a>(&'a self, events: &'a [NewEvent]) -> Appending<'a> {
         Box::pin(async {
-            let mut worker = self.database.worker().await?;
-            let new = insert(&mut worker, events).await?;
-            worker.commit().await?;
+            let new = loop {
+                match self.commit(events).await {
+                    // Two batches with the same events in another order; the other one is committed now.
+                    Err(error) if is_deadlock(&error) => {}
+                    other => break other?,
+                }
+            };
+            // A full bell is about to ring.
+            let _ = self.bell.try_send(());
             count_appended(self, events.len());
             Ok(new)
         })
     }
 }
 
-/// Appends events in one statement and tells the relays. Returns, by position, which of them are new:
+/// Appends events in one statement. Returns, by position, which of them are new:
 /// the first of an id wins, in the table and within the batch.
 pub(super) async fn insert(
     db: &mut PgConnection,
@@ -59,13 +85,8 @@ pub(super) async fn insert(
         &wishes,
         &created as &[Option<chrono::DateTime<chrono::Utc>>],
     )
-    .fetch_all(&mut *db)
+      .fetch_all(db)
     .await?;
-    if !inserted.is_empty() {
-        sqlx::query!("select pg_notify($1, '')", INBOX_CHANNEL)
-            .execute(db)
-            .await?;
-    }
     let mut new: std::collections::HashSet<_> = inserted
         .into_iter()
         .map(|row| (FirmId(row.firm_id), row.id))

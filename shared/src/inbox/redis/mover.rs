@@ -21,7 +21,7 @@ use super::entry::{self, FIELD};
 use super::{CONSUMER, DEAD, GROUP, STREAM};
 use crate::db::{Database, Transaction, is_refusal};
 use crate::domain::event::NewEvent;
-use crate::inbox::{InboxError, postgres};
+use crate::inbox::{INBOX_CHANNEL, InboxError, postgres};
 
 /// So many new entries are read at once.
 const NEW: usize = 250;
@@ -105,6 +105,15 @@ impl Mover {
         Ok(connection)
     }
 
+    /// A relay that was not told looks by itself.
+    async fn tell_relays(&self, sorted: &Sorted) {
+        if !sorted.moved.is_empty()
+            && let Err(error) = self.database.tell(INBOX_CHANNEL).await
+        {
+            tracing::debug!(error = %error, "the relays were not told and look by themselves");
+        }
+    }
+
     async fn move_batch(&mut self, redis: &mut MultiplexedConnection) -> Result<Moved, InboxError> {
         let stream: StreamInfoStreamReply = redis.xinfo_stream(STREAM).await?;
         self.seen = stream.last_generated_id;
@@ -119,6 +128,7 @@ impl Mover {
         let entries = take(redis).await?;
         let sorted = insert(&mut db, entries).await?;
         db.commit().await?;
+        self.tell_relays(&sorted).await;
         delete(redis, &sorted.moved).await?;
         set_aside(redis, &sorted.dead).await?;
         let (entries, dead) = (sorted.moved.len(), sorted.dead.len());

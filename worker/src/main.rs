@@ -3,6 +3,10 @@
 
 use std::process::ExitCode;
 
+/// Many small allocations a request and a job, on every core: the system's allocator costs a twentieth of the processor there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match worker::cli::run().await {

@@ -32,9 +32,11 @@ mod registry;
 
 pub mod cli;
 
+use std::time::Duration;
+
 use anyhow::Context;
 use shared::config::WorkerConfig;
-use shared::db::Database;
+use shared::db::{Database, DbError, connections};
 use shared::{schema, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -59,10 +61,9 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     tokio::spawn(drain_on_signal(drain.clone())?);
     let pulses = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;
     tokio::select! {
-        good = schema::wait_until_good(&database) => good?,
+        good = wait_until_good(&config, &database) => good?,
         () = drain.cancelled() => return Ok(()),
     }
-    check_keys(&config, &database).await?;
     tracing::info!(concurrency = config.concurrency, "worker started");
     while !drain.is_cancelled() {
         let engine =
@@ -82,16 +83,31 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tokens that cannot be opened would look like lost authorisations.
-async fn check_keys(config: &WorkerConfig, database: &Database) -> anyhow::Result<()> {
-    let mut db = database.worker().await?;
-    for key in shared::db::connections::list_key_ids(&mut db).await? {
+/// Waits for the database; what waiting would not mend is an error.
+async fn wait_until_good(config: &WorkerConfig, database: &Database) -> anyhow::Result<()> {
+    schema::wait_until_good(database).await?;
+    let sealed_with = loop {
+        match list_key_ids(database).await {
+            Ok(keys) => break keys,
+            Err(error) => {
+                tracing::warn!(error = %error, "waiting for the database and its keys");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    };
+    // Tokens that cannot be opened would look like lost authorisations.
+    for key in sealed_with {
         anyhow::ensure!(
             config.common.token_keys.holds(&key),
             "stored tokens are sealed with key id {key}, which TOKEN_KEYS does not hold"
         );
     }
     Ok(())
+}
+
+async fn list_key_ids(database: &Database) -> Result<Vec<String>, DbError> {
+    let mut db = database.worker().await?;
+    connections::list_key_ids(&mut db).await
 }
 
 fn drain_on_signal(drain: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {

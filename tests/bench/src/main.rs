@@ -27,12 +27,12 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use benches::{
-    blocked, budget, cap, depth, drain, fairness, ingress, pickup, soak, takeover, xmin,
+    blocked, budget, cap, depth, drain, fairness, ingress, pickup, rolling, soak, takeover, xmin,
 };
 
-const NAMES: [&str; 11] = [
-    "blocked", "budget", "cap", "depth", "drain", "fairness", "ingress", "pickup", "soak",
-    "takeover", "xmin",
+const NAMES: [&str; 12] = [
+    "blocked", "budget", "cap", "depth", "drain", "fairness", "ingress", "pickup", "rolling",
+    "soak", "takeover", "xmin",
 ];
 
 #[tokio::main]
@@ -59,6 +59,7 @@ async fn run(name: &str) -> Result<bool> {
         "fairness" => fairness::run().await,
         "ingress" => ingress::run().await,
         "pickup" => pickup::run().await,
+        "rolling" => rolling::run().await,
         "soak" => soak::run().await,
         "takeover" => takeover::run().await,
         "xmin" => xmin::run().await,

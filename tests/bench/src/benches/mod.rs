@@ -8,6 +8,7 @@ pub(crate) mod drain;
 pub(crate) mod fairness;
 pub(crate) mod ingress;
 pub(crate) mod pickup;
+pub(crate) mod rolling;
 pub(crate) mod soak;
 pub(crate) mod takeover;
 pub(crate) mod xmin;

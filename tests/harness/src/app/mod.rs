@@ -71,7 +71,8 @@ impl App {
         let (ingress_port, ingress_ops_port) = (free_port()?, free_port()?);
         let mut environment = settings.ingress(&database, &simulator_address, ingress_port);
         environment.push(("OPS_LISTEN".into(), format!("127.0.0.1:{ingress_ops_port}")));
-        let ingress = start_program("casehug-ingress", "ingress", &environment, folder)?;
+        let program = settings.program("casehug-ingress")?;
+        let ingress = start_program(&program, "ingress", &environment, folder)?;
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -113,7 +114,8 @@ impl App {
         environment.push(("OPS_LISTEN".into(), format!("127.0.0.1:{ops_port}")));
         self.started += 1;
         let name = format!("worker-{}", self.started);
-        let worker = start_program("casehug-worker", &name, &environment, &self.folder)?;
+        let program = settings.program("casehug-worker")?;
+        let worker = start_program(&program, &name, &environment, &self.folder)?;
         self.workers.push(worker);
         self.worker_ops_ports.push(ops_port);
         let started = self.workers.last().context("a worker was started")?;
@@ -188,7 +190,23 @@ impl App {
 /// The name of the migrated template of this cluster.
 pub async fn migrated(cluster: &Cluster) -> Result<String> {
     let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    ensure_newer(&built_program("casehug-worker")?, &migrations)?;
     template(cluster, &migrations, migrate).await
+}
+
+/// The program carries its migrations: an older one would make a template under a newer one's name.
+fn ensure_newer(program: &Path, migrations: &Path) -> Result<()> {
+    let built = program.metadata()?.modified()?;
+    for file in std::fs::read_dir(migrations)? {
+        let file = file?.path();
+        anyhow::ensure!(
+            file.metadata()?.modified()? <= built,
+            "{} is newer than {}: build it first (tests/run does)",
+            file.display(),
+            program.display()
+        );
+    }
+    Ok(())
 }
 
 /// Applies the migrations, by the program that does it in production.
@@ -208,19 +226,13 @@ pub async fn migrate(url: String) -> Result<()> {
 }
 
 fn start_program(
-    program: &str,
+    program: &Path,
     name: &str,
     environment: &[(String, String)],
     folder: &Path,
 ) -> Result<Process> {
     let arguments: [&str; 0] = [];
-    Process::spawn(
-        name,
-        &built_program(program)?,
-        &arguments,
-        environment,
-        &folder.join("logs"),
-    )
+    Process::spawn(name, program, &arguments, environment, &folder.join("logs"))
 }
 
 async fn start_simulator(folder: &Path, settings: &AppSettings) -> Result<(Process, String)> {

@@ -11,7 +11,7 @@ use crate::{Process, free_port};
 #[derive(Debug)]
 pub struct Program {
     name: String,
-    file: &'static str,
+    file: PathBuf,
     environment: Vec<(String, String)>,
     folder: PathBuf,
     port: Option<u16>,
@@ -23,20 +23,16 @@ impl App {
     /// Starts a worker and does not wait for it.
     pub fn launch_worker(&self, name: &str, settings: &AppSettings) -> Result<Program> {
         let environment = settings.worker(&self.database, &self.simulator_address, &self.folder);
-        Program::start(name, "casehug-worker", environment, &self.folder, None)
+        let file = settings.program("casehug-worker")?;
+        Program::start(name, file, environment, &self.folder, None)
     }
 
     /// Starts an ingress and does not wait for it.
     pub fn launch_ingress(&self, name: &str, settings: &AppSettings) -> Result<Program> {
         let port = free_port()?;
         let environment = settings.ingress(&self.database, &self.simulator_address, port);
-        Program::start(
-            name,
-            "casehug-ingress",
-            environment,
-            &self.folder,
-            Some(port),
-        )
+        let file = settings.program("casehug-ingress")?;
+        Program::start(name, file, environment, &self.folder, Some(port))
     }
 
     /// Waits until the program says that it is ready.
@@ -48,14 +44,14 @@ impl App {
 impl Program {
     fn start(
         name: &str,
-        file: &'static str,
+        file: PathBuf,
         mut environment: Vec<(String, String)>,
         folder: &Path,
         port: Option<u16>,
     ) -> Result<Self> {
         let ops_port = free_port()?;
         environment.push(("OPS_LISTEN".into(), format!("127.0.0.1:{ops_port}")));
-        let process = start_program(file, name, &environment, folder)?;
+        let process = start_program(&file, name, &environment, folder)?;
         Ok(Self {
             name: name.to_owned(),
             file,
@@ -80,7 +76,7 @@ impl Program {
         if self.process.is_running() {
             self.process.kill9()?;
         }
-        self.process = start_program(self.file, &self.name, &self.environment, &self.folder)?;
+        self.process = start_program(&self.file, &self.name, &self.environment, &self.folder)?;
         Ok(())
     }
 

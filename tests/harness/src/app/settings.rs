@@ -1,10 +1,12 @@
 //! What a test sets, and the environment that follows from it.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::{Database, Tokens};
+use anyhow::Result;
+
+use crate::{Database, Tokens, built_program};
 
 /// What browsers are told; nothing resolves it: the harness's browser goes to ingress's own port.
 pub const PUBLIC_URL: &str = "https://casehug.test";
@@ -26,6 +28,8 @@ pub struct AppSettings {
     pub database_proxy: Option<SocketAddr>,
     /// Workers reach the simulator through here.
     pub clio_proxy: Option<SocketAddr>,
+    /// The folder of another build's programs; this build's when nothing is said.
+    pub programs: Option<PathBuf>,
     /// More settings, for both programs; a later one wins.
     pub more: Vec<(String, String)>,
 }
@@ -42,12 +46,21 @@ impl Default for AppSettings {
             caller_limit: 1_000_000,
             database_proxy: None,
             clio_proxy: None,
+            programs: None,
             more: Vec::new(),
         }
     }
 }
 
 impl AppSettings {
+    /// Where this program of ours lies.
+    pub(super) fn program(&self, name: &str) -> Result<PathBuf> {
+        match &self.programs {
+            Some(folder) => Ok(folder.join(name)),
+            None => built_program(name),
+        }
+    }
+
     pub(super) fn tokens(&self) -> Tokens {
         Tokens {
             secret: JWT_SECRET.into(),

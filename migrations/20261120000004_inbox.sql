@@ -18,6 +18,7 @@ create table events (
 ) with (fillfactor = 80);
 create unique index events_waiting on events (position) where status = 'waiting';
 select guard_by_firm('events');
+grant select on sequence events_position_seq to casehug_worker;
 
 -- webhook_events: a provider's webhook as it came, its payload sealed. Written by ingress; processed by workers; goes after its retention time.
 -- A webhook that matches no firm is kept too, without firm_id, and is then seen by casehug_worker alone.

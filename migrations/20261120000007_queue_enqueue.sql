@@ -154,7 +154,8 @@ begin
     update jobs j set state = 'queued', seq = v_tail, run_at = app_now(), run_id = p_run, attempts = 0, limited = 0, lost_attempts = 0,
       waiting_for = null, code = null, error_message = null, failed_at = null, started_at = null, cancelled_at = null
     where j.id = v_job.id;
-    update integration_sync_logs g set status = 'pending', finished_at = null, code = null, error_message = null, run_id = p_run where g.id = v_job.id;
+    update integration_sync_logs g set status = 'pending', finished_at = null, code = null, error_message = null, run_id = p_run,
+      details = g.details - 'resolution' where g.id = v_job.id;
   end loop;
   return v_tail;
 end $$;

@@ -7,7 +7,7 @@ create function queue_cap(p_platform text) returns integer language sql immutabl
   select case when p_platform in ('clio', 'lawmatics') then 1 else 4 end;
 $$;
 
--- True while a pause forbids work of this connection.
+-- True while a pause forbids calls of this connection. A region's pause stands for its bucket, which the permit asks itself.
 create function queue_is_paused(p_connection uuid, p_platform text) returns boolean language sql volatile as $$
   select exists (select 1 from pauses p
     where p.scope = any(array['all', 'platform:' || p_platform, 'connection:' || p_connection]) and p.until > app_now()

@@ -5,7 +5,8 @@
 -- A bucket is a sliding log: the send times of its last calls. The row is locked first and read in the next statement,
 -- so that no two workers count the same calls. The window is lengthened for the jitter between our clock and the provider's counting.
 
-create type permit_answer as (verdict text, wait_ms integer, reason text, budget integer, used integer);
+-- sent_at: under which time the call stands in the bucket; null when none was taken.
+create type permit_answer as (verdict text, wait_ms integer, reason text, budget integer, used integer, sent_at timestamptz);
 
 -- What forbids the call whatever the budget; null when nothing does.
 create function permit_refusal(p_worker uuid, p_lane text, p_fence bigint, p_job uuid, p_connection uuid, p_epoch bigint) returns text
@@ -55,10 +56,10 @@ begin
   end if;
   v_wait := ceil(extract(epoch from v_at - v_now) * 1000)::integer;
   if v_wait > p_patience_ms then
-    return ('at', v_wait, 'limited', v_bucket.budget, cardinality(v_sent))::permit_answer;
+    return ('at', v_wait, 'limited', v_bucket.budget, cardinality(v_sent), null)::permit_answer;
   end if;
   update buckets b set sent = v_sent || v_at, window_ms = p_window_ms where b.key = p_bucket;
-  return ('go', v_wait, null, v_bucket.budget, cardinality(v_sent) + 1)::permit_answer;
+  return ('go', v_wait, null, v_bucket.budget, cardinality(v_sent) + 1, v_at)::permit_answer;
 end $$;
 
 -- p_bucket null: no budget is asked for. p_link not null: the call creates something; on 'go' its link becomes 'creating',
@@ -68,7 +69,7 @@ create function queue_permit(
   p_bucket text, p_firm uuid, p_budget integer, p_window_ms integer, p_jitter_ms integer, p_patience_ms integer,
   p_link uuid, p_send_ms integer) returns permit_answer language plpgsql volatile as $$
 declare
-  v_answer permit_answer := ('go', 0, null, 0, 0)::permit_answer;
+  v_answer permit_answer := ('go', 0, null, 0, 0, null)::permit_answer;
   v_reason text;
 begin
   if p_bucket is not null then
@@ -76,7 +77,7 @@ begin
   end if;
   v_reason := permit_refusal(p_worker, p_lane, p_fence, p_job, p_connection, p_epoch);
   if v_reason is not null then
-    return ('stop', 0, v_reason, 0, 0)::permit_answer;
+    return ('stop', 0, v_reason, 0, 0, null)::permit_answer;
   end if;
   if p_bucket is not null then
     v_answer := bucket_take(p_bucket, p_firm, p_budget, p_window_ms, p_jitter_ms, p_patience_ms);
@@ -85,7 +86,7 @@ begin
     update links k set state = 'creating', send_until = app_now() + (v_answer.wait_ms + p_send_ms) * interval '1 ms'
     where k.id = p_link and k.holder_lane = p_lane and k.holder_fence = p_fence and k.state = 'claimed' and k.superseded_at is null;
     if not found then
-      return ('stop', 0, 'lease_lost', 0, 0)::permit_answer;
+      return ('stop', 0, 'lease_lost', 0, 0, null)::permit_answer;
     end if;
   end if;
   return v_answer;
@@ -94,6 +95,11 @@ end $$;
 -- Pauses a bucket for every worker at once (429, or a window that is used up); a later pause wins.
 create function bucket_pause(p_bucket text, p_ms bigint) returns void language sql volatile as $$
   update buckets b set paused_until = greatest(b.paused_until, app_now() + p_ms * interval '1 ms') where b.key = p_bucket;
+$$;
+
+-- The call that stands under p_sent_at may have been counted so much later than it was permitted: it holds its place for longer.
+create function bucket_late(p_bucket text, p_sent_at timestamptz, p_late_ms bigint) returns void language sql volatile as $$
+  update buckets b set sent = array_replace(b.sent, p_sent_at, p_sent_at + p_late_ms * interval '1 ms') where b.key = p_bucket;
 $$;
 
 -- The provider says that nothing is left of this window. If we used it up ourselves, our own count knows when there is room again, and

@@ -38,13 +38,16 @@ begin
   from unnest(p_jobs) k(id)
   cross join lateral (select x.* from jobs x where x.id = k.id limit 1) j
   left join lateral (select x.running_job, x.gone_through from lanes x where x.key = j.lane limit 1) l on true
-  left join lateral (select x.platform, x.region from firm_integrations x where x.id = j.connection_id limit 1) c on true
+  left join lateral (
+    select x.platform, x.region, coalesce(x.troubled_at, '-infinity') as troubled_at from firm_integrations x where x.id = j.connection_id limit 1) c on true
   left join lateral (
     select x.id from jobs x where x.lane = j.lane and x.state = 'queued' and x.seq > l.gone_through order by x.seq limit 1) h on true
   left join lateral (
     select x.reason, x.until from pauses x
     where x.scope = any(array['all', 'platform:' || c.platform, 'region:' || c.platform || ':' || c.region, 'connection:' || j.connection_id])
-      and x.until > v_now and x.trying is distinct from j.connection_id
+      and x.until > v_now
+      -- As a visit has it: the one that tries for its platform may, until its try has failed.
+      and not (x.trying is not distinct from j.connection_id and c.troubled_at < x.trying_since)
     order by x.until desc, x.reason limit 1) p on true
   left join lateral (select bucket_free_at(bucket_of(c.platform, c.region, j.firm_id, j.connection_id)) as at where p.reason is null and h.id = j.id) b on true
   left join lateral (

@@ -343,7 +343,7 @@ async fn worker(bench: Arc<Bench>, seen: Arc<Seen>, ended: Arc<AtomicBool>, numb
             continue;
         }
         check_cap(&bench, &seen).await;
-        if random.random_bool(0.05) {
+        if random.random_bool(0.2) {
             stall_past_a_takeover(&bench, &seen, me, &leased).await;
             continue;
         }

@@ -57,7 +57,7 @@ impl RelayLoop {
     }
 
     /// Takes batches until there is no full one, and returns how long to rest.
-    async fn take(&self) -> Duration {
+    async fn take(&mut self) -> Duration {
         loop {
             match self.relay.run_once().await {
                 Ok(relayed) => {

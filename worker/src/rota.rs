@@ -148,8 +148,13 @@ impl Rota {
         }
     }
 
-    /// Pauses may have been lifted: what was paused is looked at again.
+    /// Pauses may have been lifted: what was paused is looked at again, and what a visit under way says of pauses is out of date.
     pub(crate) fn forget_pauses(&mut self) {
+        for known in self.known.values_mut() {
+            if matches!(known.place, Place::Away { .. }) {
+                known.place = Place::Away { heard: true };
+            }
+        }
         let paused: Vec<_> = self
             .known
             .iter()
@@ -224,11 +229,11 @@ impl Rota {
         }
         let heard = matches!(known.place, Place::Away { heard: true });
         let place = match visited.found {
+            _ if heard => Place::Fresh,
             Found::Paused(wait) => Place::Later {
                 at: now + wait,
                 paused: true,
             },
-            _ if heard => Place::Fresh,
             Found::Busy => Place::Later {
                 at: now + BUSY_REST,
                 paused: false,
@@ -399,6 +404,18 @@ mod tests {
 
         rota.hear(id(1));
         rota.visited(&report(1, Found::Clear(None)), false, now);
+
+        assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
+    }
+
+    #[test]
+    fn a_pause_that_is_lifted_during_a_visit_is_not_waited_for() {
+        let (mut rota, now) = rota_with_turns(1..=1);
+        let _ = rota.take_visits(1, Which::All, now);
+
+        rota.forget_pauses();
+        let paused = Found::Paused(Duration::from_hours(1));
+        rota.visited(&report(1, paused), false, now);
 
         assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
     }

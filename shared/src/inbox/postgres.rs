@@ -106,15 +106,17 @@ pub(super) struct Waiting {
     pub(super) wish: bool,
 }
 
-/// The oldest events that wait.
+/// The oldest events that wait behind a position.
 pub(super) async fn list_waiting(
     db: &mut PgConnection,
+    after: i64,
     limit: i64,
 ) -> Result<Vec<Waiting>, sqlx::Error> {
     sqlx::query_as!(
         Waiting,
         r#"select firm_id as "firm_id: FirmId", id, type as event_type, data, wish
-           from events where status = 'waiting' order by position limit $1"#,
+           from events where status = 'waiting' and position > $1 order by position limit $2"#,
+        after,
         limit
     )
     .fetch_all(db)

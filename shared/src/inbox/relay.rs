@@ -4,11 +4,12 @@
 //! A relay lives in every worker, and one acts at a time, by a transaction-level advisory lock: the order of a firm's events
 //! is the order of their jobs. The transaction is short: read a batch, check the records, append the jobs, mark the events.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::db::{Database, connections, links, matters};
 use crate::domain::{
     ConnectionId, FirmId, MatterId, RunId, UploadId,
@@ -20,6 +21,10 @@ use crate::inbox::postgres::{self, Decided, Waiting};
 use crate::queue;
 
 const BATCH: i64 = 200;
+/// An event whose commit came later than this behind its position waits for the next look at all.
+const SLACK: Duration = Duration::from_secs(10);
+const LOOK_AT_ALL: Duration = Duration::from_secs(20);
+const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// The advisory lock of the acting relay.
 const RELAY_LOCK: i64 = 0x6361_7365_0001;
 
@@ -35,41 +40,51 @@ pub struct Relayed {
 }
 
 /// Takes events from the inbox and fans them out.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Relay {
     database: Database,
+    passed: Passed,
 }
 
 impl Relay {
     /// A relay of this database.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self {
+            database,
+            passed: Passed::default(),
+        }
     }
 
     /// One pass over at most one batch; does nothing when another worker's relay is acting.
     ///
     /// # Errors
     /// The database refused: nothing was taken, the next pass sees the same events.
-    pub async fn run_once(&self) -> Result<Relayed, sqlx::Error> {
+    pub async fn run_once(&mut self) -> Result<Relayed, sqlx::Error> {
         let mut db = self.database.worker().await?;
-        let acting = sqlx::query_scalar!(
-            r#"select pg_try_advisory_xact_lock($1) as "acting!""#,
+        let row = sqlx::query!(
+            r#"select pg_try_advisory_xact_lock($1) as "acting!", coalesce(pg_sequence_last_value('events_position_seq'), 0) as "newest!""#,
             RELAY_LOCK
         )
         .fetch_one(&mut *db)
         .await?;
-        if !acting {
+        if !row.acting {
             return Ok(Relayed::default());
         }
-        let waiting = postgres::list_waiting(&mut db, BATCH).await?;
+        let now = Moment::now();
+        let waiting = postgres::list_waiting(&mut db, self.passed.floor(now), BATCH).await?;
+        let more = i64::try_from(waiting.len()).is_ok_and(|n| n == BATCH);
         if waiting.is_empty() {
+            self.passed.note(row.newest, now);
             return Ok(Relayed::default());
         }
         let fan_out = fan_out(&mut db, &waiting).await?;
         let ready = queue::enqueue(&mut db, &fan_out.jobs).await?;
         postgres::set_decided(&mut db, &fan_out.decided).await?;
         db.commit().await?;
+        if !more {
+            self.passed.note(row.newest, now);
+        }
         Ok(Relayed {
             events: waiting.len(),
             rejected: fan_out
@@ -78,8 +93,40 @@ impl Relay {
                 .filter(|d| d.rejected.is_some())
                 .count(),
             ready,
-            more: i64::try_from(waiting.len()).is_ok_and(|n| n == BATCH),
+            more,
         })
+    }
+}
+
+/// How far the inbox was empty, so that a look does not begin with all that has gone: an old transaction can keep it from
+/// being removed. Positions are given before their commits, so a look begins some time behind, and now and then at the beginning.
+#[derive(Debug, Default)]
+struct Passed {
+    notes: VecDeque<(Moment, i64)>,
+    looked_at_all: Option<Moment>,
+}
+
+impl Passed {
+    /// Behind which position the next look begins.
+    fn floor(&mut self, now: Moment) -> i64 {
+        if self.looked_at_all.is_none_or(|at| at + LOOK_AT_ALL <= now) {
+            self.looked_at_all = Some(now);
+            return 0;
+        }
+        let is_old = |(at, _): &(Moment, i64)| *at + SLACK <= now;
+        while self.notes.get(1).is_some_and(is_old) {
+            self.notes.pop_front();
+        }
+        let oldest = self.notes.front().filter(|note| is_old(note));
+        oldest.map_or(0, |(_, position)| *position)
+    }
+
+    /// Nothing was left up to this position that had been committed before the look.
+    fn note(&mut self, position: i64, now: Moment) {
+        let is_fresh = |(at, _): &(Moment, i64)| *at + NOTE_EVERY > now;
+        if !self.notes.back().is_some_and(is_fresh) {
+            self.notes.push_back((now, position));
+        }
     }
 }
 
@@ -276,5 +323,27 @@ fn run_context(event: &Waiting, connection: &Connection) -> RunContext {
         priority: Priority::Event,
         explicit: false,
         event_ids: vec![event.id.clone()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_begins_some_time_behind_and_now_and_then_at_the_beginning() {
+        let mut passed = Passed::default();
+        let start = Moment::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+
+        assert_eq!(passed.floor(at(0)), 0);
+        for second in 0..18 {
+            passed.note(i64::try_from(second).unwrap() * 100, at(second));
+        }
+        assert_eq!(passed.floor(at(9)), 0, "commits may still come");
+        assert_eq!(passed.floor(at(15)), 500);
+        assert_eq!(passed.floor(at(18)), 800);
+        assert_eq!(passed.floor(at(20)), 0, "all of it");
+        assert_eq!(passed.floor(at(21)), 1_100);
     }
 }

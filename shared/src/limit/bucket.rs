@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::connection::Connection;
@@ -159,6 +160,25 @@ pub async fn pause(
     sqlx::query!("select bucket_pause($1, $2)", bucket.key, wait_ms)
         .execute(db)
         .await?;
+    Ok(())
+}
+
+/// A call may have been counted so much later than it was permitted.
+pub async fn late(
+    db: &mut PgConnection,
+    bucket: &Bucket,
+    sent_at: DateTime<Utc>,
+    late: Duration,
+) -> Result<(), sqlx::Error> {
+    let late_ms = i64::try_from(late.as_millis()).unwrap_or(i64::MAX);
+    sqlx::query!(
+        "select bucket_late($1, $2, $3)",
+        bucket.key,
+        sent_at,
+        late_ms
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

@@ -14,6 +14,8 @@ use governor::{Quota, RateLimiter};
 use std::num::NonZeroU32;
 use std::time::Instant;
 
+use reqwest::Method;
+
 use super::Bucket;
 use crate::clock::Moment;
 
@@ -27,6 +29,7 @@ struct Known {
     calls: i32,
     limiter: Arc<Limiter>,
     used_up_until: Option<Moment>,
+    quickest: HashMap<Method, Duration>,
 }
 
 /// What one worker knows of the buckets it asks.
@@ -73,6 +76,19 @@ impl LocalLimits {
         }
         entry.used_up_until = used_up_for.map(|wait| Moment::now() + wait);
     }
+
+    /// How much longer a call took, from its permit to its answer, than the quickest of its method: on its way or at the
+    /// provider's door it may have waited for so long before it was counted.
+    #[must_use]
+    pub fn lateness(&self, bucket: &Bucket, method: &Method, took: Duration) -> Duration {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = known.get_mut(&bucket.key) else {
+            return Duration::ZERO;
+        };
+        let quickest = known.quickest.entry(method.clone()).or_insert(took);
+        *quickest = took.min(*quickest);
+        took - *quickest
+    }
 }
 
 impl Known {
@@ -86,6 +102,7 @@ impl Known {
             calls,
             limiter: Arc::new(RateLimiter::direct_with_clock(quota, MonotonicClock)),
             used_up_until: None,
+            quickest: HashMap::new(),
         }
     }
 }
@@ -129,6 +146,19 @@ mod tests {
 
         limits.learn(&bucket, 3, None);
         assert_eq!(limits.wait(&bucket), None);
+    }
+
+    #[test]
+    fn late_is_what_took_longer_than_the_quickest_of_its_method() {
+        let limits = LocalLimits::default();
+        let bucket = bucket();
+        let _ = limits.wait(&bucket);
+        let ms = Duration::from_millis;
+
+        assert_eq!(limits.lateness(&bucket, &Method::GET, ms(90)), ms(0));
+        assert_eq!(limits.lateness(&bucket, &Method::GET, ms(70)), ms(0));
+        assert_eq!(limits.lateness(&bucket, &Method::GET, ms(100)), ms(30));
+        assert_eq!(limits.lateness(&bucket, &Method::POST, ms(400)), ms(0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod headers;
 mod local;
 mod state;
 
-pub use bucket::{Bucket, Budget, Caller, CountedBy, correct, open, pause, rest, used_up};
+pub use bucket::{Bucket, Budget, Caller, CountedBy, correct, late, open, pause, rest, used_up};
 pub use headers::{RateHeaders, clamp_retry_after, retry_after};
 pub use local::LocalLimits;
 pub use state::{BucketState, list};

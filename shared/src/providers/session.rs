@@ -192,8 +192,11 @@ impl Session {
     }
 
     async fn permitted(&self, call: &Call, token: &SecretString) -> Result<Bytes, CallError> {
-        let send_until = match self.gate.ask(call.ask()).await? {
-            Permit::Go { wait, send_until } => {
+        let permit = self.gate.ask(call.ask()).await?;
+        let send_until = match permit {
+            Permit::Go {
+                wait, send_until, ..
+            } => {
                 tokio::time::sleep(wait).await;
                 send_until
             }
@@ -201,6 +204,7 @@ impl Session {
             Permit::Stop(reason) => return Err(CallError::Stopped(reason)),
         };
         let result = self.send(call, token, send_until).await;
+        self.gate.note_answered(&permit, &call.method).await;
         if let (Some(link), Err(error)) = (call.creates, &result)
             && proves_no_effect(error)
         {

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use reqwest::Method;
 use tokio::sync::watch;
 
 use crate::clock::Moment;
 use crate::db::{Database, corrupt};
 use crate::domain::{LinkId, WorkerId, connection::Connection, job::LeasedJob};
-use crate::limit::{Bucket, LocalLimits};
+use crate::limit::{self, Bucket, LocalLimits};
 
 /// A wait up to this long is slept through; a longer one gives the slot back.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -77,6 +79,10 @@ pub enum Permit {
     Go {
         wait: Duration,
         send_until: Moment,
+        /// Not before this the call is made.
+        due: Moment,
+        /// Under which time it stands in its bucket; nothing when it takes no budget.
+        sent_at: Option<DateTime<Utc>>,
     },
     /// Not before this wait; nothing is reserved.
     At {
@@ -133,6 +139,32 @@ impl Gate {
         &self.bucket
     }
 
+    /// Tells the bucket of a call that may have been counted later than the window was lengthened for. What the provider
+    /// answered is worth more than this: a database that is away is passed over.
+    pub async fn note_answered(&self, permit: &Permit, method: &Method) {
+        let Permit::Go {
+            due,
+            sent_at: Some(sent_at),
+            ..
+        } = permit
+        else {
+            return;
+        };
+        let took = due.elapsed();
+        let late = self.settings.limits.lateness(&self.bucket, method, took);
+        if late > self.bucket.budget.jitter()
+            && let Err(error) = self.note_late(*sent_at, late).await
+        {
+            tracing::warn!(error = %error, "a late call keeps its early place in its bucket");
+        }
+    }
+
+    async fn note_late(&self, sent_at: DateTime<Utc>, late: Duration) -> Result<(), sqlx::Error> {
+        let mut db = self.settings.database.worker().await?;
+        limit::late(&mut db, &self.bucket, sent_at, late).await?;
+        db.commit().await
+    }
+
     /// The connection that is called for.
     #[must_use]
     pub fn connection(&self) -> &Connection {
@@ -174,6 +206,8 @@ impl Gate {
             "go" => Permit::Go {
                 wait,
                 send_until: asked + wait + self.settings.lease.send_deadline(),
+                due: asked + wait,
+                sent_at: row.sent_at,
             },
             "at" => Permit::At { wait },
             "stop" => Permit::Stop(match row.reason.as_deref() {
@@ -226,7 +260,7 @@ impl Gate {
         let mut db = self.settings.database.worker().await?;
         let row = sqlx::query_as!(
             Row,
-            r#"select verdict as "verdict!", wait_ms as "wait_ms!", reason, budget as "budget!", used as "used!"
+            r#"select verdict as "verdict!", wait_ms as "wait_ms!", reason, budget as "budget!", used as "used!", sent_at
                from queue_permit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"#,
             self.settings.worker.0,
             self.job.lane,
@@ -258,6 +292,7 @@ struct Row {
     budget: i32,
     /// Calls of this window, this one included; 0 when it was not asked.
     used: i32,
+    sent_at: Option<DateTime<Utc>>,
 }
 
 fn ms(duration: Duration) -> i32 {

@@ -33,8 +33,8 @@ impl Sabotage {
             Self::Fence => &[
                 Edit {
                     function: "queue_lock_held",
-                    from: "and l.fence = o.fence\n    where l.worker = p_worker and l.running_job = o.job_id",
-                    to: "where l.running_job = o.job_id",
+                    from: "and l.fence = s.fence and l.worker = p_worker and l.running_job = s.job_id",
+                    to: "and l.running_job = s.job_id",
                 },
                 Edit {
                     function: "permit_refusal",

@@ -58,6 +58,8 @@ pub(super) struct Model {
     /// What must be refused from now on.
     pub(super) stale: Vec<Held>,
     newest_fence: i64,
+    /// The fences of leases that a person waited for.
+    for_people: BTreeSet<i64>,
 }
 
 pub(super) fn connection_of(lane: usize) -> usize {
@@ -125,12 +127,27 @@ impl Model {
         if self.paused.contains(&connection) {
             return Err(format!("{held:?} was leased on a paused connection"));
         }
+        if self.priority(held.lane) == Some(0) {
+            self.for_people.insert(held.fence);
+        }
         self.take(held)?;
         let busy = self.busy(connection);
         if busy > CAP {
             return Err(format!("{busy} jobs run on connection {connection}"));
         }
+        let others = self.busy_with_others(connection);
+        if !self.for_people.contains(&held.fence) && others >= CAP {
+            return Err(format!("{held:?} took the place that is kept for people"));
+        }
         Ok(())
+    }
+
+    fn busy_with_others(&self, connection: usize) -> usize {
+        let held = self.held();
+        held.iter()
+            .filter(|held| connection_of(held.lane) == connection)
+            .filter(|held| !self.for_people.contains(&held.fence))
+            .count()
     }
 
     /// Goes on with, or leases, a lane's head.

@@ -248,20 +248,24 @@ fn rows_at_least(label: &str) -> u64 {
 
 /// Work that goes on whether there is a sync or not.
 fn is_background(label: &str) -> bool {
-    [
-        "queue_beat",
-        "queue_take_over",
-        "queue_register",
-        "schedules",
+    let names = [
+        // Only where a call was late.
+        "bucket_late",
         "breaker_judge",
         "firm_integrations",
-        "oauth_states",
         "lanes",
-        "links k",
+        "oauth_states",
         "pauses",
-    ]
-    .iter()
-    .any(|name| label == format!("COMMIT {name}"))
+        "queue_beat",
+        "queue_end_cancelled",
+        "queue_register",
+        "queue_take_over",
+        "schedules",
+    ];
+    let families = ["audit", "batch_", "gauge_", "retention_"];
+    label.strip_prefix("COMMIT ").is_some_and(|name| {
+        names.contains(&name) || families.iter().any(|family| name.starts_with(family))
+    })
 }
 
 /// The boundaries of a sync, from a recorded run.
@@ -304,6 +308,8 @@ async fn boundaries(search_lag: bool) -> Vec<Boundary> {
             }
         }
     }
+    let named: Vec<_> = boundaries.iter().step_by(2).map(|b| &*b.label).collect();
+    harness::say(&format!("boundaries: {}", named.join(", ")));
     walker.app.finish().await;
     boundaries
 }

@@ -265,7 +265,7 @@ pub async fn list_connections_to_sweep(
     db: &mut PgConnection,
 ) -> Result<Vec<(uuid::Uuid, uuid::Uuid)>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select distinct c.firm_id, c.id from links k join firm_integrations c on c.firm_id = k.firm_id and c.platform = k.platform
+        r#"select distinct c.firm_id, c.id from firm_integrations c join links k on c.firm_id = k.firm_id and c.platform = k.platform
              and c.region = k.region and c.account_id = k.account_id and c.is_active and c.disconnected_at is null
            where k.doubted_at is not null and k.swept < 2
              and k.doubted_at < app_now() - case k.swept when 0 then interval '10 minutes' else interval '1 day' end"#

@@ -31,6 +31,8 @@ pub const FAST: &[(&str, &str)] = &[
     ("fsync", "off"),
     ("synchronous_commit", "off"),
     ("full_page_writes", "off"),
+    // A program that is frozen while it logs in would keep everybody from creating a database for a minute.
+    ("authentication_timeout", "5s"),
 ];
 
 /// How a server is told to stop.

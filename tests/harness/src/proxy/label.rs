@@ -62,6 +62,19 @@ pub(super) fn table(statement: &str) -> Option<String> {
     })
 }
 
+/// The function that a statement selects alone.
+pub(super) fn function(statement: &str) -> Option<String> {
+    let spaced: String = statement
+        .to_ascii_lowercase()
+        .chars()
+        .flat_map(set_apart)
+        .collect();
+    let mut words = spaced.split_whitespace();
+    let selects = words.next() == Some("select");
+    let called = words.next().filter(|_| selects)?;
+    (words.next() == Some("(")).then(|| name(called)).flatten()
+}
+
 fn set_apart(character: char) -> Vec<char> {
     match character {
         '(' | ')' | ',' | ';' => vec![' ', character, ' '],
@@ -132,5 +145,11 @@ mod tests {
             "lanes"
         );
         assert_eq!(table("select 1"), None);
+
+        assert_eq!(
+            function("select link_settle($1, $2) as \"held!\"").unwrap(),
+            "link_settle"
+        );
+        assert_eq!(function("select 1"), None);
     }
 }

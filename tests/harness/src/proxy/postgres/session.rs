@@ -24,6 +24,7 @@ struct Transaction {
     number: u64,
     queue_function: Option<String>,
     table: Option<String>,
+    function: Option<String>,
     rows: u64,
 }
 
@@ -199,10 +200,12 @@ impl Transaction {
             .take()
             .or_else(|| label::queue_function(text));
         self.table = self.table.take().or_else(|| label::table(text));
+        self.function = self.function.take().or_else(|| label::function(text));
     }
 
     fn name(&self) -> String {
-        let name = self.queue_function.as_deref().or(self.table.as_deref());
+        let named = [&self.queue_function, &self.table, &self.function];
+        let name = named.into_iter().find_map(|name| name.as_deref());
         name.unwrap_or("other").to_owned()
     }
 

@@ -1,6 +1,7 @@
 -- The exactly-once ledger's two steps that must lock before they read.
 
-create type link_claim as (verdict text, link_id uuid, external_id text, state text, wait_ms integer, looked_ago_ms bigint, transferred boolean, version text);
+create type link_claim as (verdict text, link_id uuid, external_id text, state text, wait_ms integer, looked_ago_ms bigint, transferred boolean, version text,
+  created_at timestamptz);
 
 -- True while the lane and fence that hold a link are at work: a worker that is alive runs that lane under that very fence.
 create function link_holder_is_live(p_lane text, p_fence bigint) returns boolean language sql volatile as $$
@@ -13,7 +14,7 @@ $$;
 --   'have'   the record exists (state linked or accepted)
 --   'busy'   another lane is at it: come back in wait_ms
 --   'settle' somebody died in the middle: it may still appear, come back in wait_ms
---   'look'   it has settled: look for it; then adopt it, or claim again with link_found_nothing
+--   'look'   it has settled: look for it among what was created since created_at; then adopt it, or claim again with link_found_nothing
 --   'lost'   the caller's own fence is stale
 create function link_claim(
   p_firm uuid, p_platform text, p_region text, p_account text, p_kind text, p_effect_key text, p_record uuid, p_parent uuid, p_sha256 text,
@@ -30,31 +31,31 @@ begin
     and k.effect_key = p_effect_key and k.superseded_at is null;
   v_now := app_now();
   if not link_holder_is_live(p_lane, p_fence) then
-    return ('lost', null, null, null, 0, null, false, null)::link_claim;
+    return ('lost', null, null, null, 0, null, false, null, null)::link_claim;
   end if;
   if v_link.state in ('linked', 'accepted') then
     if v_link.state = 'accepted' then
       if (v_link.holder_lane, v_link.holder_fence) is distinct from (p_lane, p_fence) and link_holder_is_live(v_link.holder_lane, v_link.holder_fence) then
-        return ('busy', v_link.id, null, v_link.state, 500, null, false, null)::link_claim;
+        return ('busy', v_link.id, null, v_link.state, 500, null, false, null, null)::link_claim;
       end if;
       update links k set holder_lane = p_lane, holder_fence = p_fence where k.id = v_link.id;
     end if;
-    return ('have', v_link.id, v_link.external_id, v_link.state, 0, null, v_link.transferred_at is not null, v_link.version)::link_claim;
+    return ('have', v_link.id, v_link.external_id, v_link.state, 0, null, v_link.transferred_at is not null, v_link.version, null)::link_claim;
   end if;
   if (v_link.holder_lane, v_link.holder_fence) is distinct from (p_lane, p_fence) and link_holder_is_live(v_link.holder_lane, v_link.holder_fence) then
-    return ('busy', v_link.id, null, v_link.state, 500, null, false, null)::link_claim;
+    return ('busy', v_link.id, null, v_link.state, 500, null, false, null, null)::link_claim;
   end if;
   if v_link.state = 'creating' then
     update links k set doubted_at = coalesce(k.doubted_at, v_now) where k.id = v_link.id;
     if v_now < v_link.send_until + p_settle_ms * interval '1 ms' then
       return ('settle', v_link.id, null, v_link.state,
-        ceil(extract(epoch from v_link.send_until + p_settle_ms * interval '1 ms' - v_now) * 1000)::integer, null, false, null)::link_claim;
+        ceil(extract(epoch from v_link.send_until + p_settle_ms * interval '1 ms' - v_now) * 1000)::integer, null, false, null, null)::link_claim;
     end if;
     update links k set holder_lane = p_lane, holder_fence = p_fence where k.id = v_link.id;
-    return ('look', v_link.id, null, v_link.state, 0, (extract(epoch from v_now - v_link.created_at) * 1000)::bigint, false, null)::link_claim;
+    return ('look', v_link.id, null, v_link.state, 0, null, false, null, v_link.created_at)::link_claim;
   end if;
   update links k set holder_lane = p_lane, holder_fence = p_fence, parent_id = p_parent, sha256 = p_sha256 where k.id = v_link.id;
-  return ('mine', v_link.id, null, 'claimed', 0, (extract(epoch from v_now - v_link.looked_at) * 1000)::bigint, false, null)::link_claim;
+  return ('mine', v_link.id, null, 'claimed', 0, (extract(epoch from v_now - v_link.looked_at) * 1000)::bigint, false, null, null)::link_claim;
 end $$;
 
 -- Writes the end of a creation, or the record that a look found. False when the caller's fence no longer holds the link.

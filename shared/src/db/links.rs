@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use sqlx::PgConnection;
 
 use crate::db::corrupt;
@@ -21,7 +23,7 @@ pub async fn claim(
 ) -> Result<Claim, sqlx::Error> {
     let row = sqlx::query!(
         r#"select verdict as "verdict!", link_id, external_id, state, wait_ms as "wait_ms!", looked_ago_ms,
-             transferred as "transferred!", version
+             transferred as "transferred!", version, created_at
            from link_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"#,
         account.firm_id.0,
         account.platform.as_str(),
@@ -72,7 +74,9 @@ pub async fn claim(
         },
         "look" => Claim::Look {
             link: link()?,
-            age: ago.unwrap_or_default(),
+            since: row
+                .created_at
+                .ok_or_else(|| corrupt("link_claim.created_at"))?,
         },
         "lost" => Claim::Lost,
         _ => return Err(corrupt("link_claim.verdict")),
@@ -257,7 +261,8 @@ pub struct Doubted {
     pub kind: String,
     pub record_id: uuid::Uuid,
     pub external_id: Option<ExternalId>,
-    pub age: Duration,
+    /// When it was claimed, by the database's clock.
+    pub since: DateTime<Utc>,
 }
 
 /// Connections with doubted links whose look is due: ten minutes after the doubt, and a day after it.
@@ -282,7 +287,7 @@ pub async fn list_doubted(
     limit: i64,
 ) -> Result<Vec<Doubted>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select id, kind, record_id, external_id, (extract(epoch from app_now() - created_at) * 1000)::bigint as "age_ms!" from links
+        r#"select id, kind, record_id, external_id, created_at from links
            where firm_id = $1 and platform = $2 and region = $3 and account_id = $4 and doubted_at is not null and swept < 2
              and doubted_at < app_now() - case swept when 0 then interval '10 minutes' else interval '1 day' end
            order by doubted_at limit $5"#,
@@ -301,7 +306,7 @@ pub async fn list_doubted(
             kind: row.kind,
             record_id: row.record_id,
             external_id: row.external_id.map(ExternalId),
-            age: Duration::from_millis(u64::try_from(row.age_ms).unwrap_or(0)),
+            since: row.created_at,
         })
         .collect())
 }

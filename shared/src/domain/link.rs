@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::{ExternalId, FirmId, LinkId, Platform, Region};
 
 /// What a link stands for.
@@ -60,7 +62,7 @@ pub enum Claim {
     /// Another lane is at it, or its effect may still appear: come back.
     Wait { wait: Duration, in_doubt: bool },
     /// Somebody may have created it, and it has had time to appear: look for it. The link is this old.
-    Look { link: LinkId, age: Duration },
+    Look { link: LinkId, since: DateTime<Utc> },
     /// The caller's own lease is gone.
     Lost,
 }

@@ -19,9 +19,11 @@ pub use session::{Call, Session, SessionSettings};
 pub use tokens::REFRESH_BEFORE;
 pub use transfer::{Target, TransferError};
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use std::future::Future;
 use std::ops::Range;
-use std::time::Duration;
 
 use crate::domain::{
     ExternalId, LinkId, Platform, Region,
@@ -95,12 +97,12 @@ pub trait Provider: Send + Sync {
         email: &str,
     ) -> impl Future<Output = Result<Vec<ExternalId>, CallError>> + Send;
 
-    /// Persons without an e-mail, created within `age`, that equal this client in name and phone: the look after a lost answer.
+    /// Persons without an e-mail, created since `since`, that equal this client in name and phone: the look after a lost answer.
     fn find_contacts_without_email(
         &self,
         session: &Session,
         client: &Client,
-        age: Duration,
+        since: DateTime<Utc>,
     ) -> impl Future<Output = Result<Vec<ExternalId>, CallError>> + Send;
 
     /// Creates a person.
@@ -134,13 +136,13 @@ pub trait Provider: Send + Sync {
         practice_area: Option<&ExternalId>,
     ) -> impl Future<Output = Result<ExternalId, CallError>> + Send;
 
-    /// Matters of this contact, created within `age`, with this matter's reference and title.
+    /// Matters of this contact, created since `since`, with this matter's reference and title.
     fn find_matters(
         &self,
         session: &Session,
         matter: &Matter,
         contact: &ExternalId,
-        age: Duration,
+        since: DateTime<Utc>,
     ) -> impl Future<Output = Result<Vec<ExternalId>, CallError>> + Send;
 
     /// Whether a matter is still there.

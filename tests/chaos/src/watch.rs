@@ -1,4 +1,5 @@
-//! Samples: how much work waits, whether Postgres answers, and what the workers' own auditors count.
+//! Samples: how much work waits, whether Postgres answers, and what the workers' own auditors count. It also plays the
+//! operator who lifts the breaker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,10 @@ const WAITING: &str = "
       + (select count(*) from lanes l left join workers w on w.id = l.worker
           where l.worker is not null and (w.id is null or w.alive_until < app_now()))";
 
+/// The run's faults trouble most connections, as an outage of the provider would; the breaker would spare the run its work.
+const LIFT_BREAKER: &str = "
+    with gone as (delete from pauses where reason = 'breaker' returning 1) select pg_notify('casehug_jobs', '*') from gone";
+
 #[derive(Debug)]
 pub(crate) struct Watch {
     stop: oneshot::Sender<()>,
@@ -47,6 +52,8 @@ pub(crate) fn start(stage: Arc<Stage>) -> Watch {
     let watching = tokio::spawn(async move {
         for number in 0_u32.. {
             sample(&stage).await.ok();
+            let lifted = sqlx::query(LIFT_BREAKER).execute(&stage.app.admin);
+            tokio::time::timeout(ANSWER, lifted).await.ok();
             if number % BREACHES_EVERY == 0 {
                 read_breaches(&stage).await.ok();
             }

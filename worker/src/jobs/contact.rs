@@ -73,7 +73,7 @@ impl<P: Provider> Context<'_, P> {
                     return self.create_contact(link, client).await;
                 }
                 Step::Create(link) => return self.create_contact(link, client).await,
-                Step::Look(link, age) => {
+                Step::Look(link, since) => {
                     let found = match client.normalised_email() {
                         Some(email) => {
                             self.provider
@@ -83,7 +83,7 @@ impl<P: Provider> Context<'_, P> {
                         None => {
                             let found = self
                                 .provider
-                                .find_contacts_without_email(&self.session, client, age)
+                                .find_contacts_without_email(&self.session, client, since)
                                 .await?;
                             self.untaken(LinkKind::Contact, found).await?
                         }

@@ -3,6 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use shared::db::{connections, links};
 use shared::domain::connection::{Connection, ConnectionState};
 use shared::domain::job::LeasedJob;
@@ -141,7 +143,7 @@ pub(crate) enum Step {
     /// Search first.
     Search(LinkId),
     /// Somebody may have created it so long ago: look.
-    Look(LinkId, Duration),
+    Look(LinkId, DateTime<Utc>),
     /// It exists.
     Exists(shared::domain::link::Existing),
 }
@@ -161,7 +163,7 @@ impl<P: Provider> Context<'_, P> {
             } if ago < SEARCH_HOLDS => Ok(Step::Create(link)),
             Claim::Mine { link, .. } => Ok(Step::Search(link)),
             Claim::Have(existing) => Ok(Step::Exists(existing)),
-            Claim::Look { link, age } => Ok(Step::Look(link, age)),
+            Claim::Look { link, since } => Ok(Step::Look(link, since)),
             Claim::Wait { wait, in_doubt } => Err(CallError::Later {
                 wait: wait.max(BUSY_AT_LEAST),
                 reason: if in_doubt {
@@ -186,9 +188,8 @@ impl<P: Provider> Context<'_, P> {
         }
     }
 
-    /// After a restore, links of the time since may be missing: a create then looks first, this far back.
-    pub(crate) fn doubt_age(&self) -> Option<Duration> {
-        let since = self.execution.shared.links_doubt_since?;
-        (shared::clock::wall_now() - since).to_std().ok()
+    /// After a restore, links of the time since may be missing: a create then looks first, for what was created since.
+    pub(crate) fn doubt_since(&self) -> Option<DateTime<Utc>> {
+        self.execution.shared.links_doubt_since
     }
 }

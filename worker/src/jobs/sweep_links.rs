@@ -89,7 +89,7 @@ impl<P: Provider> Context<'_, P> {
                 let (contact, _) = self.ensure_contact(&matter.client, false).await?;
                 let found = self
                     .provider
-                    .find_matters(&self.session, &matter, &contact, link.age)
+                    .find_matters(&self.session, &matter, &contact, link.since)
                     .await?;
                 self.ours_or_untaken(LinkKind::Matter, link, found).await
             }
@@ -108,7 +108,7 @@ impl<P: Provider> Context<'_, P> {
                     None => {
                         let found = self
                             .provider
-                            .find_contacts_without_email(&self.session, &client, link.age)
+                            .find_contacts_without_email(&self.session, &client, link.since)
                             .await?;
                         self.ours_or_untaken(LinkKind::Contact, link, found).await
                     }

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use serde_json::{Map, Value, json};
 use shared::db::{links, matters, provider_cache};
 use shared::domain::case_types;
@@ -76,9 +78,9 @@ impl<P: Provider> Context<'_, P> {
                     self.supersede(existing.link).await?;
                     details.insert("replaced".into(), json!(existing.external_id));
                 }
-                Step::Search(link) => match self.doubt_age() {
-                    Some(age) => {
-                        let looked = self.look_for_matter(link, matter, age).await?;
+                Step::Search(link) => match self.doubt_since() {
+                    Some(since) => {
+                        let looked = self.look_for_matter(link, matter, since).await?;
                         if let Some(id) = looked {
                             details.insert("matter".into(), json!("found"));
                             return Ok(id);
@@ -88,8 +90,8 @@ impl<P: Provider> Context<'_, P> {
                     None => return self.create_matter(link, matter, details).await,
                 },
                 Step::Create(link) => return self.create_matter(link, matter, details).await,
-                Step::Look(link, age) => {
-                    if let Some(id) = self.look_for_matter(link, matter, age).await? {
+                Step::Look(link, since) => {
+                    if let Some(id) = self.look_for_matter(link, matter, since).await? {
                         details.insert("matter".into(), json!("found"));
                         return Ok(id);
                     }
@@ -122,12 +124,12 @@ impl<P: Provider> Context<'_, P> {
         &self,
         link: LinkId,
         matter: &Matter,
-        age: Duration,
+        since: DateTime<Utc>,
     ) -> Result<Option<ExternalId>, CallError> {
         let (contact, _) = self.ensure_contact(&matter.client, false).await?;
         let found = self
             .provider
-            .find_matters(&self.session, matter, &contact, age)
+            .find_matters(&self.session, matter, &contact, since)
             .await?;
         match one_of(self.untaken(LinkKind::Matter, found).await?)? {
             Some(id) => {

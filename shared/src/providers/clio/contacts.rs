@@ -1,6 +1,6 @@
 //! Persons (providers/clio.md §10).
 
-use std::time::Duration;
+use chrono::{DateTime, Utc};
 
 use serde_json::{Map, Value, json};
 
@@ -39,11 +39,11 @@ pub(super) async fn find_by_email(
 pub(super) async fn find_without_email(
     session: &Session,
     client: &Client,
-    age: Duration,
+    since: DateTime<Utc>,
 ) -> Result<Vec<ExternalId>, CallError> {
     let query = [
         ("type", "Person".to_owned()),
-        ("created_since", created_since(age)),
+        ("created_since", created_since(since)),
         (
             "fields",
             "id,first_name,last_name,email_addresses{id,address},phone_numbers{id,number}"

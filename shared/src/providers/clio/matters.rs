@@ -1,6 +1,6 @@
 //! Matters (providers/clio.md §11).
 
-use std::time::Duration;
+use chrono::{DateTime, Utc};
 
 use serde_json::{Map, json};
 
@@ -37,11 +37,11 @@ pub(super) async fn find(
     session: &Session,
     matter: &Matter,
     contact: &ExternalId,
-    age: Duration,
+    since: DateTime<Utc>,
 ) -> Result<Vec<ExternalId>, CallError> {
     let query = [
         ("client_id", contact.0.clone()),
-        ("created_since", created_since(age)),
+        ("created_since", created_since(since)),
         ("fields", "id,description,client_reference".to_owned()),
     ];
     let found: Vec<wire::Matter> = list_all(session, PATH, &query).await?;

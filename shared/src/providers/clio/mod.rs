@@ -8,6 +8,8 @@ mod wire;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -128,9 +130,9 @@ impl Provider for Clio {
         &self,
         session: &Session,
         client: &Client,
-        age: Duration,
+        since: DateTime<Utc>,
     ) -> Result<Vec<ExternalId>, CallError> {
-        contacts::find_without_email(session, client, age).await
+        contacts::find_without_email(session, client, since).await
     }
 
     async fn create_contact(
@@ -184,9 +186,9 @@ impl Provider for Clio {
         session: &Session,
         matter: &Matter,
         contact: &ExternalId,
-        age: Duration,
+        since: DateTime<Utc>,
     ) -> Result<Vec<ExternalId>, CallError> {
-        matters::find(session, matter, contact, age).await
+        matters::find(session, matter, contact, since).await
     }
 
     async fn matter_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError> {
@@ -267,9 +269,10 @@ async fn list_all<T: for<'de> serde::Deserialize<'de>>(
     }
 }
 
-/// The earliest time at which a record that is sought after can have been created, as Clio takes it (ISO 8601).
-fn created_since(age: Duration) -> String {
-    (crate::clock::wall_now() - age - CLOCK_SLACK)
+/// The earliest time at which a record that is sought after can have been created, as Clio takes it (ISO 8601). `since` is the
+/// database's time: a worker's own clock may be wrong, and a look that begins too late finds nothing.
+fn created_since(since: DateTime<Utc>) -> String {
+    (since - CLOCK_SLACK)
         .format("%Y-%m-%dT%H:%M:%SZ")
         .to_string()
 }

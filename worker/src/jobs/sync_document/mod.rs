@@ -137,7 +137,7 @@ impl<P: Provider> Context<'_, P> {
                 }
                 Step::Exists(existing) => return self.resume(existing, file).await,
                 Step::Search(link) => {
-                    if self.doubt_age().is_none() || !self.look_for_document(link, file).await? {
+                    if self.doubt_since().is_none() || !self.look_for_document(link, file).await? {
                         return self.create_document(link, file).await;
                     }
                 }

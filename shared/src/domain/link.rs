@@ -61,7 +61,7 @@ pub enum Claim {
     Have(Existing),
     /// Another lane is at it, or its effect may still appear: come back.
     Wait { wait: Duration, in_doubt: bool },
-    /// Somebody may have created it, and it has had time to appear: look for it. The link is this old.
+    /// Somebody may have created it, and it has had time to appear: look for it. It cannot be older than `since`, by the database's clock.
     Look { link: LinkId, since: DateTime<Utc> },
     /// The caller's own lease is gone.
     Lost,

@@ -142,7 +142,7 @@ pub(crate) enum Step {
     Create(LinkId),
     /// Search first.
     Search(LinkId),
-    /// Somebody may have created it so long ago: look.
+    /// Somebody may have created it since then: look.
     Look(LinkId, DateTime<Utc>),
     /// It exists.
     Exists(shared::domain::link::Existing),

@@ -286,3 +286,15 @@ fn number(id: &ExternalId) -> Result<i64, CallError> {
         .into()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_begins_five_minutes_before_the_link() {
+        let since = "2026-11-21T11:05:18.5Z".parse().unwrap();
+
+        assert_eq!(created_since(since), "2026-11-21T11:00:18Z");
+    }
+}

@@ -45,3 +45,18 @@ begin
   execute format('grant select on %s to casehug_firm', target);
 end $$;
 revoke execute on function guard_by_firm(regclass) from public;
+
+-- Functions are executable by everybody unless taken back: those whose names begin so are the worker role's alone.
+create function guard_functions(p_families text[]) returns void language plpgsql as $$
+declare
+  f regprocedure;
+begin
+  for f in
+    select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'public' and split_part(p.proname, '_', 1) = any(p_families)
+  loop
+    execute format('revoke execute on function %s from public', f);
+    execute format('grant execute on function %s to casehug_worker', f);
+  end loop;
+end $$;
+revoke execute on function guard_functions(text[]) from public;

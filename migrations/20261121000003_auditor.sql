@@ -238,15 +238,4 @@ begin
     or abs(extract(epoch from v_was.ready_at - v_is.ready_at)) > 1;
 end $$;
 
--- Functions are executable by everybody unless taken back.
-do $$
-declare
-  f regprocedure;
-begin
-  for f in
-    select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'public' and p.proname ~ '^audit_'
-  loop
-    execute format('revoke execute on function %s from public', f);
-    execute format('grant execute on function %s to casehug_worker', f);
-  end loop;
-end $$;
+select guard_functions('{audit}');

@@ -42,14 +42,4 @@ begin
   oldest := coalesce(oldest, next);
 end $$;
 
-do $$
-declare
-  f regprocedure;
-begin
-  for f in
-    select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'public' and p.proname ~ '^gauge_'
-  loop
-    execute format('revoke execute on function %s from public', f);
-    execute format('grant execute on function %s to casehug_worker', f);
-  end loop;
-end $$;
+select guard_functions('{gauge}');

@@ -87,3 +87,5 @@ begin
   end if;
   return (p_platform, 'trying', 0, 0, p_wait_ms)::breaker_change;
 end $$;
+
+select guard_functions('{breaker}');

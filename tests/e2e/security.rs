@@ -35,6 +35,23 @@ async fn every_table_and_view_with_a_firm_is_guarded() {
     app.finish().await;
 }
 
+/// But for what the policies themselves ask.
+#[tokio::test]
+async fn no_function_of_ours_is_everybodys() {
+    let app = start().await;
+
+    let open: Vec<String> = sqlx::query_scalar(
+        "select p.proname::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+         where n.nspname = 'public' and has_function_privilege('casehug_none', p.oid, 'execute') order by 1",
+    )
+    .fetch_all(&app.admin)
+    .await
+    .unwrap();
+
+    assert_eq!(open, ["app_firm", "app_now"]);
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn the_login_of_the_programs_can_do_nothing_until_it_takes_up_a_role() {
     let app = start().await;

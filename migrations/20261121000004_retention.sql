@@ -12,33 +12,22 @@ insert into retentions (name) values ('logs'), ('activity'), ('events'), ('webho
 grant select, update on retentions to casehug_worker;
 
 -- How each walk's rows are found and their kin deleted: by place and by key, nothing else (bitmap scans cannot run without a key).
--- Attempts go with their log. A log stays as long as its job is there.
-create function retention_logs(p_from tid, p_to tid, p_before timestamptz, p_sealed_before timestamptz) returns bigint language plpgsql volatile
-set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
+-- Attempts go with their log row, of either history. A log row stays as long as its job is there.
+create function retention_history(p_table regclass, p_from tid, p_to tid, p_before timestamptz, p_sealed_before timestamptz) returns bigint
+language plpgsql volatile set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
 declare
   v_gone uuid[];
 begin
-  update integration_sync_logs g set details = g.details - 'provider_words'
-  where g.ctid >= p_from and g.ctid < p_to and g.finished_at < p_sealed_before and g.details ? 'provider_words';
-  with gone as (
-    delete from integration_sync_logs g
-    where g.ctid >= p_from and g.ctid < p_to and g.finished_at < p_before and (select j.id from jobs j where j.id = g.id) is null returning g.id)
-  select array_agg(g.id) into v_gone from gone g;
-  delete from attempts a where a.job_id = any(v_gone);
-  return coalesce(cardinality(v_gone), 0);
-end $$;
-
-create function retention_activity(p_from tid, p_to tid, p_before timestamptz, p_sealed_before timestamptz) returns bigint language plpgsql volatile
-set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
-declare
-  v_gone uuid[];
-begin
-  update activity g set details = g.details - 'provider_words'
-  where g.ctid >= p_from and g.ctid < p_to and g.finished_at < p_sealed_before and g.details ? 'provider_words';
-  with gone as (
-    delete from activity g
-    where g.ctid >= p_from and g.ctid < p_to and g.finished_at < p_before and (select j.id from jobs j where j.id = g.id) is null returning g.id)
-  select array_agg(g.id) into v_gone from gone g;
+  execute format('
+    update %s g set details = g.details - ''provider_words''
+    where g.ctid >= $1 and g.ctid < $2 and g.finished_at < $3 and g.details ? ''provider_words''', p_table)
+    using p_from, p_to, p_sealed_before;
+  execute format('
+    with gone as (
+      delete from %s g
+      where g.ctid >= $1 and g.ctid < $2 and g.finished_at < $3 and (select j.id from jobs j where j.id = g.id) is null returning g.id)
+    select array_agg(g.id) from gone g', p_table)
+    into v_gone using p_from, p_to, p_before;
   delete from attempts a where a.job_id = any(v_gone);
   return coalesce(cardinality(v_gone), 0);
 end $$;
@@ -104,8 +93,8 @@ begin
   v_from := format('(%s,0)', v_at.next_page)::tid;
   v_to := format('(%s,0)', v_at.next_page + v_part)::tid;
   v_gone := case p_name
-    when 'logs' then retention_logs(v_from, v_to, v_before, v_sealed_before)
-    when 'activity' then retention_activity(v_from, v_to, v_before, v_sealed_before)
+    when 'logs' then retention_history(v_table, v_from, v_to, v_before, v_sealed_before)
+    when 'activity' then retention_history(v_table, v_from, v_to, v_before, v_sealed_before)
     when 'events' then retention_events(v_from, v_to, v_before)
     when 'webhook_events' then retention_webhook_events(v_from, v_to, v_before)
     when 'failed_jobs' then retention_failed_jobs(v_from, v_to, v_before) end;
@@ -140,14 +129,4 @@ begin
   return case when v_seen = p_limit and v_young < v_seen then v_last end;
 end $$;
 
-do $$
-declare
-  f regprocedure;
-begin
-  for f in
-    select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'public' and p.proname ~ '^retention_'
-  loop
-    execute format('revoke execute on function %s from public', f);
-    execute format('grant execute on function %s to casehug_worker', f);
-  end loop;
-end $$;
+select guard_functions('{retention}');

@@ -22,6 +22,9 @@ use crate::clock::Moment;
 /// So many buckets are remembered; then all are forgotten, which costs a question each.
 const MOST: usize = 10_000;
 
+/// So many answers of a method must be known before the quickest of them is taken for the way there and back.
+const ENOUGH: u32 = 5;
+
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
 
 #[derive(Debug)]
@@ -29,7 +32,14 @@ struct Known {
     calls: i32,
     limiter: Arc<Limiter>,
     used_up_until: Option<Moment>,
-    quickest: HashMap<Method, Duration>,
+    quickest: HashMap<Method, Quickest>,
+}
+
+/// The quickest of a method's answers.
+#[derive(Debug, Clone, Copy)]
+struct Quickest {
+    took: Duration,
+    of: u32,
 }
 
 /// What one worker knows of the buckets it asks.
@@ -78,16 +88,25 @@ impl LocalLimits {
     }
 
     /// How much longer a call took, from its permit to its answer, than the quickest of its method: on its way or at the
-    /// provider's door it may have waited for so long before it was counted.
+    /// provider's door it may have waited for so long before it was counted. The first few of a method are counted by all
+    /// that they took: a worker that starts under load has seen no quick one yet.
     #[must_use]
     pub fn lateness(&self, bucket: &Bucket, method: &Method, took: Duration) -> Duration {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = known.get_mut(&bucket.key) else {
             return Duration::ZERO;
         };
-        let quickest = known.quickest.entry(method.clone()).or_insert(took);
-        *quickest = took.min(*quickest);
-        took - *quickest
+        let quickest = known
+            .quickest
+            .entry(method.clone())
+            .or_insert(Quickest { took, of: 0 });
+        quickest.took = took.min(quickest.took);
+        quickest.of += 1;
+        if quickest.of > ENOUGH {
+            took - quickest.took
+        } else {
+            took
+        }
     }
 }
 
@@ -155,10 +174,15 @@ mod tests {
         let _ = limits.wait(&bucket);
         let ms = Duration::from_millis;
 
-        assert_eq!(limits.lateness(&bucket, &Method::GET, ms(90)), ms(0));
-        assert_eq!(limits.lateness(&bucket, &Method::GET, ms(70)), ms(0));
-        assert_eq!(limits.lateness(&bucket, &Method::GET, ms(100)), ms(30));
-        assert_eq!(limits.lateness(&bucket, &Method::POST, ms(400)), ms(0));
+        let late = |method: &Method, took| limits.lateness(&bucket, method, ms(took));
+        for _ in 0..ENOUGH {
+            assert_eq!(late(&Method::GET, 70), ms(70));
+        }
+        assert_eq!(late(&Method::GET, 70), ms(0));
+        assert_eq!(late(&Method::GET, 100), ms(30));
+        assert_eq!(late(&Method::GET, 50), ms(0));
+        assert_eq!(late(&Method::GET, 100), ms(50));
+        assert_eq!(late(&Method::POST, 400), ms(400));
     }
 
     #[test]

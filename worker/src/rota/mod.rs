@@ -9,7 +9,12 @@
 //! - *away*: being visited right now. What is heard meanwhile makes it fresh again.
 //! - otherwise nothing is known to wait there.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod line;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,6 +22,8 @@ use shared::clock::Moment;
 use shared::domain::ConnectionId;
 use shared::queue::{Found, ReadyConnection, Visit, Visited};
 use uuid::Uuid;
+
+use line::Line;
 
 /// A background lane gets at least each so-many-th turn of its connection (design: Q6).
 const BACKGROUND_TURN: u32 = 20;
@@ -48,55 +55,14 @@ struct Known {
     turns: u32,
 }
 
-/// A line of connections. Who leaves it from the middle leaves a gap, which is skipped when its turn comes.
-#[derive(Debug, Default)]
-struct Line {
-    tickets: VecDeque<(Uuid, u64)>,
-    standing: HashMap<Uuid, u64>,
-    next: u64,
-}
-
-impl Line {
-    fn push_back(&mut self, id: Uuid) {
-        self.next += 1;
-        self.standing.insert(id, self.next);
-        self.tickets.push_back((id, self.next));
-    }
-
-    fn push_front(&mut self, id: Uuid) {
-        self.next += 1;
-        self.standing.insert(id, self.next);
-        self.tickets.push_front((id, self.next));
-    }
-
-    fn leave(&mut self, id: Uuid) {
-        self.standing.remove(&id);
-        if self.standing.is_empty() {
-            self.tickets.clear();
-        }
-    }
-
-    fn pop_front(&mut self) -> Option<Uuid> {
-        loop {
-            let (id, ticket) = self.tickets.pop_front()?;
-            if self.standing.get(&id) == Some(&ticket) {
-                self.leave(id);
-                return Some(id);
-            }
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.standing.is_empty()
-    }
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Rota {
     known: HashMap<Uuid, Known>,
     fresh: Line,
     turn: Line,
     later: BTreeSet<(Moment, Uuid)>,
+    /// The last visits were to fresh connections alone.
+    only_fresh: bool,
 }
 
 /// Which connections are visited.
@@ -196,15 +162,18 @@ impl Rota {
         }
     }
 
-    /// Takes the next connections to visit: fresh ones first, then in rotation.
+    /// Takes the next connections to visit: fresh ones by themselves, so that they need not wait for the answer to all the
+    /// others; not twice in a row, so that the rotation goes on. Else fresh ones first, then in rotation.
     pub(crate) fn take_visits(&mut self, most: usize, which: Which, now: Moment) -> Vec<Visit> {
         self.wake_due(now);
+        self.only_fresh = !self.only_fresh && !self.fresh.is_empty() && !self.turn.is_empty();
+        let rotates = which == Which::All && !self.only_fresh;
         let mut visits = Vec::new();
         while visits.len() < most {
-            let next = self.fresh.pop_front().or_else(|| match which {
-                Which::All => self.turn.pop_front(),
-                Which::Fresh => None,
-            });
+            let next = self
+                .fresh
+                .pop_front()
+                .or_else(|| rotates.then(|| self.turn.pop_front()).flatten());
             let Some(id) = next else { break };
             let known = self.entry(id);
             known.place = Place::Away { heard: false };
@@ -320,161 +289,5 @@ impl Rota {
             }
             Place::Idle | Place::Full { .. } | Place::Away { .. } => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(number: u128) -> ConnectionId {
-        ConnectionId(Uuid::from_u128(number))
-    }
-
-    fn names(visits: &[Visit]) -> Vec<u128> {
-        visits.iter().map(|v| v.connection.0.as_u128()).collect()
-    }
-
-    fn report(number: u128, found: Found) -> Visited {
-        Visited {
-            connection: id(number),
-            found,
-            ready_floor: None,
-            turn_floor: 0,
-        }
-    }
-
-    fn rota_with_turns(numbers: std::ops::RangeInclusive<u128>) -> (Rota, Moment) {
-        let (mut rota, now) = (Rota::default(), Moment::now());
-        for number in numbers {
-            rota.hear(id(number));
-        }
-        for visit in rota.take_visits(100, Which::All, now) {
-            rota.visited(
-                &report(visit.connection.0.as_u128(), Found::More),
-                true,
-                now,
-            );
-        }
-        (rota, now)
-    }
-
-    #[test]
-    fn a_fresh_connection_is_visited_before_all_that_wait_for_their_turn() {
-        let (mut rota, now) = rota_with_turns(1..=3);
-
-        rota.hear(id(9));
-
-        assert_eq!(names(&rota.take_visits(2, Which::All, now)), [9, 1]);
-    }
-
-    #[test]
-    fn who_was_served_goes_to_the_end_and_who_was_not_keeps_his_place() {
-        let (mut rota, now) = rota_with_turns(1..=3);
-
-        let visits = rota.take_visits(2, Which::All, now);
-        rota.visited(&report(1, Found::More), true, now);
-        rota.visited(&report(2, Found::More), false, now);
-
-        assert_eq!(names(&visits), [1, 2]);
-        assert_eq!(names(&rota.take_visits(3, Which::All, now)), [2, 3, 1]);
-    }
-
-    #[test]
-    fn a_paused_connection_is_not_visited_before_its_time_whatever_becomes_ready() {
-        let (mut rota, now) = rota_with_turns(1..=1);
-        let _ = rota.take_visits(1, Which::All, now);
-        rota.visited(
-            &report(1, Found::Paused(Duration::from_secs(60))),
-            false,
-            now,
-        );
-
-        rota.hear(id(1));
-
-        assert!(rota.take_visits(1, Which::All, now).is_empty());
-        let then = now + Duration::from_secs(61);
-        assert_eq!(names(&rota.take_visits(1, Which::All, then)), [1]);
-    }
-
-    #[test]
-    fn what_is_heard_during_a_visit_is_not_lost() {
-        let (mut rota, now) = rota_with_turns(1..=1);
-        let _ = rota.take_visits(1, Which::All, now);
-
-        rota.hear(id(1));
-        rota.visited(&report(1, Found::Clear(None)), false, now);
-
-        assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
-    }
-
-    #[test]
-    fn a_pause_that_is_lifted_during_a_visit_is_not_waited_for() {
-        let (mut rota, now) = rota_with_turns(1..=1);
-        let _ = rota.take_visits(1, Which::All, now);
-
-        rota.forget_pauses();
-        let paused = Found::Paused(Duration::from_hours(1));
-        rota.visited(&report(1, paused), false, now);
-
-        assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
-    }
-
-    #[test]
-    fn room_under_the_cap_brings_a_full_connection_back() {
-        let (mut rota, now) = rota_with_turns(1..=1);
-        let _ = rota.take_visits(1, Which::All, now);
-        rota.visited(&report(1, Found::Full), true, now);
-        assert!(rota.take_visits(1, Which::All, now).is_empty());
-
-        rota.job_ended(id(1), false);
-
-        assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
-    }
-
-    #[test]
-    fn background_comes_first_each_twentieth_turn() {
-        let (mut rota, now) = (Rota::default(), Moment::now());
-        rota.hear(id(1));
-        let mut turns = Vec::new();
-        for _ in 0..40 {
-            turns.extend(
-                rota.take_visits(1, Which::All, now)
-                    .iter()
-                    .map(|v| v.background_first),
-            );
-            rota.visited(&report(1, Found::More), true, now);
-        }
-
-        assert_eq!(turns.iter().filter(|first| **first).count(), 2);
-        assert!(turns[19] && turns[39]);
-    }
-
-    #[test]
-    fn a_worker_goes_on_only_while_nobody_is_kept_waiting() {
-        let (mut rota, now) = rota_with_turns(1..=1);
-        assert!(!rota.may_go_on(id(1), 1, true), "its own connection waits");
-        assert!(
-            rota.may_go_on(id(2), 1, false) && !rota.may_go_on(id(2), 16, false),
-            "another waits for its turn"
-        );
-
-        let _ = rota.take_visits(1, Which::All, now);
-        rota.visited(&report(1, Found::Clear(None)), true, now);
-        assert!(rota.may_go_on(id(1), 1_000, false));
-
-        rota.hear(id(3));
-        assert!(!rota.may_go_on(id(1), 1, false), "a fresh one waits");
-        assert!(rota.may_go_on(id(1), 1_000, true), "there is room for all");
-    }
-
-    #[test]
-    fn who_moves_to_the_front_of_the_line_leaves_no_second_place_behind() {
-        let (mut rota, now) = rota_with_turns(1..=3);
-
-        rota.hear(id(2));
-
-        assert_eq!(names(&rota.take_visits(9, Which::All, now)), [2, 1, 3]);
-        assert!(rota.take_visits(9, Which::All, now).is_empty());
     }
 }

@@ -1,0 +1,167 @@
+//! The rota as the leaser and the finisher play it.
+
+use super::*;
+
+fn id(number: u128) -> ConnectionId {
+    ConnectionId(Uuid::from_u128(number))
+}
+
+fn names(visits: &[Visit]) -> Vec<u128> {
+    visits.iter().map(|v| v.connection.0.as_u128()).collect()
+}
+
+fn report(number: u128, found: Found) -> Visited {
+    Visited {
+        connection: id(number),
+        found,
+        ready_floor: None,
+        turn_floor: 0,
+    }
+}
+
+fn rota_with_turns(numbers: std::ops::RangeInclusive<u128>) -> (Rota, Moment) {
+    let (mut rota, now) = (Rota::default(), Moment::now());
+    for number in numbers {
+        rota.hear(id(number));
+    }
+    for visit in rota.take_visits(100, Which::All, now) {
+        rota.visited(
+            &report(visit.connection.0.as_u128(), Found::More),
+            true,
+            now,
+        );
+    }
+    (rota, now)
+}
+
+#[test]
+fn a_fresh_connection_is_visited_by_itself_before_all_that_wait_for_their_turn() {
+    let (mut rota, now) = rota_with_turns(1..=3);
+
+    rota.hear(id(9));
+
+    assert_eq!(names(&rota.take_visits(2, Which::All, now)), [9]);
+    assert_eq!(names(&rota.take_visits(2, Which::All, now)), [1, 2]);
+}
+
+#[test]
+fn the_rotation_goes_on_however_many_are_fresh() {
+    let (mut rota, now) = rota_with_turns(1..=3);
+
+    rota.hear(id(8));
+    let _ = rota.take_visits(2, Which::All, now);
+    rota.hear(id(9));
+
+    assert_eq!(names(&rota.take_visits(2, Which::All, now)), [9, 1]);
+}
+
+#[test]
+fn who_was_served_goes_to_the_end_and_who_was_not_keeps_his_place() {
+    let (mut rota, now) = rota_with_turns(1..=3);
+
+    let visits = rota.take_visits(2, Which::All, now);
+    rota.visited(&report(1, Found::More), true, now);
+    rota.visited(&report(2, Found::More), false, now);
+
+    assert_eq!(names(&visits), [1, 2]);
+    assert_eq!(names(&rota.take_visits(3, Which::All, now)), [2, 3, 1]);
+}
+
+#[test]
+fn a_paused_connection_is_not_visited_before_its_time_whatever_becomes_ready() {
+    let (mut rota, now) = rota_with_turns(1..=1);
+    let _ = rota.take_visits(1, Which::All, now);
+    rota.visited(
+        &report(1, Found::Paused(Duration::from_secs(60))),
+        false,
+        now,
+    );
+
+    rota.hear(id(1));
+
+    assert!(rota.take_visits(1, Which::All, now).is_empty());
+    let then = now + Duration::from_secs(61);
+    assert_eq!(names(&rota.take_visits(1, Which::All, then)), [1]);
+}
+
+#[test]
+fn what_is_heard_during_a_visit_is_not_lost() {
+    let (mut rota, now) = rota_with_turns(1..=1);
+    let _ = rota.take_visits(1, Which::All, now);
+
+    rota.hear(id(1));
+    rota.visited(&report(1, Found::Clear(None)), false, now);
+
+    assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
+}
+
+#[test]
+fn a_pause_that_is_lifted_during_a_visit_is_not_waited_for() {
+    let (mut rota, now) = rota_with_turns(1..=1);
+    let _ = rota.take_visits(1, Which::All, now);
+
+    rota.forget_pauses();
+    let paused = Found::Paused(Duration::from_hours(1));
+    rota.visited(&report(1, paused), false, now);
+
+    assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
+}
+
+#[test]
+fn room_under_the_cap_brings_a_full_connection_back() {
+    let (mut rota, now) = rota_with_turns(1..=1);
+    let _ = rota.take_visits(1, Which::All, now);
+    rota.visited(&report(1, Found::Full), true, now);
+    assert!(rota.take_visits(1, Which::All, now).is_empty());
+
+    rota.job_ended(id(1), false);
+
+    assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
+}
+
+#[test]
+fn background_comes_first_each_twentieth_turn() {
+    let (mut rota, now) = (Rota::default(), Moment::now());
+    rota.hear(id(1));
+    let mut turns = Vec::new();
+    for _ in 0..40 {
+        turns.extend(
+            rota.take_visits(1, Which::All, now)
+                .iter()
+                .map(|v| v.background_first),
+        );
+        rota.visited(&report(1, Found::More), true, now);
+    }
+
+    assert_eq!(turns.iter().filter(|first| **first).count(), 2);
+    assert!(turns[19] && turns[39]);
+}
+
+#[test]
+fn a_worker_goes_on_only_while_nobody_is_kept_waiting() {
+    let (mut rota, now) = rota_with_turns(1..=1);
+    assert!(!rota.may_go_on(id(1), 1, true), "its own connection waits");
+    assert!(
+        rota.may_go_on(id(2), 1, false) && !rota.may_go_on(id(2), 16, false),
+        "another waits for its turn"
+    );
+
+    let _ = rota.take_visits(1, Which::All, now);
+    rota.visited(&report(1, Found::Clear(None)), true, now);
+    assert!(rota.may_go_on(id(1), 1_000, false));
+
+    rota.hear(id(3));
+    assert!(!rota.may_go_on(id(1), 1, false), "a fresh one waits");
+    assert!(rota.may_go_on(id(1), 1_000, true), "there is room for all");
+}
+
+#[test]
+fn who_moves_to_the_front_of_the_line_leaves_no_second_place_behind() {
+    let (mut rota, now) = rota_with_turns(1..=3);
+
+    rota.hear(id(2));
+
+    assert_eq!(names(&rota.take_visits(9, Which::All, now)), [2]);
+    assert_eq!(names(&rota.take_visits(9, Which::All, now)), [1, 3]);
+    assert!(rota.take_visits(9, Which::All, now).is_empty());
+}

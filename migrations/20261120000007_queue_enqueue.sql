@@ -8,9 +8,10 @@
 -- cannot run without a key (`enable_seqscan`, `enable_indexscan` and `enable_indexonlyscan` off).
 
 -- The highest priority among a lane's waiting jobs.
-create function queue_lane_priority(p_lane text, p_head smallint) returns smallint language sql volatile as $$
-  select coalesce((select j.priority from jobs j where j.lane = p_lane and j.state = 'queued' and j.priority < p_head order by j.priority limit 1), p_head);
-$$;
+create function queue_lane_priority(p_lane text, p_head smallint) returns smallint language plpgsql volatile as $$
+begin
+  return coalesce((select j.priority from jobs j where j.lane = p_lane and j.state = 'queued' and j.priority < p_head order by j.priority limit 1), p_head);
+end $$;
 
 -- Brings lanes that nobody holds, and whose locks the caller has, in line with their jobs: ready at their head's time, or idle.
 -- Whoever changed a lane's jobs by another way than enqueue and finish calls it last. Returns the connections with a lane that is due.
@@ -50,12 +51,14 @@ begin
 end $$;
 
 -- The waiting twin of a job in a lane whose lock the caller holds; null when there is none. A running job is nobody's twin.
-create function queue_find_twin(p_lane text, p_dedupe_key text) returns uuid language sql volatile as $$
-  select j.id from jobs j
-  where j.lane = p_lane and j.dedupe_key = p_dedupe_key and j.state = 'queued' and j.cancelled_at is null
-    and j.id is distinct from (select l.running_job from lanes l where l.key = p_lane)
-  order by j.seq limit 1;
-$$;
+create function queue_find_twin(p_lane text, p_dedupe_key text) returns uuid language plpgsql volatile as $$
+begin
+  return (
+    select j.id from jobs j
+    where j.lane = p_lane and j.dedupe_key = p_dedupe_key and j.state = 'queued' and j.cancelled_at is null
+      and j.id is distinct from (select l.running_job from lanes l where l.key = p_lane)
+    order by j.seq limit 1);
+end $$;
 
 -- Joins jobs to their waiting twins: the twin keeps the highest priority, the union of flags, and every event id.
 create function queue_join_twins(p_jobs new_job[]) returns void language plpgsql volatile set enable_seqscan = off as $$
@@ -108,7 +111,7 @@ begin
 end $$;
 
 -- Appends jobs to their lanes, in the order given. Returns the connections of which a lane became ready: the caller tells the workers.
-create function queue_enqueue(p_jobs jsonb) returns uuid[] language plpgsql volatile as $$
+create function queue_enqueue(p_jobs jsonb) returns uuid[] language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 declare
   v_now timestamptz := app_now();
   v_jobs new_job[];

@@ -8,11 +8,13 @@ create function queue_cap(p_platform text) returns integer language sql immutabl
 $$;
 
 -- True while a pause forbids calls of this connection. A region's pause stands for its bucket, which the permit asks itself.
-create function queue_is_paused(p_connection uuid, p_platform text) returns boolean language sql volatile as $$
-  select exists (select 1 from pauses p
+create function queue_is_paused(p_connection uuid, p_platform text) returns boolean language plpgsql volatile as $$
+begin
+  return exists (
+    select 1 from pauses p
     where p.scope = any(array['all', 'platform:' || p_platform, 'connection:' || p_connection]) and p.until > app_now()
       and p.trying is distinct from p_connection);
-$$;
+end $$;
 
 -- Serialises whoever counts a connection's held lanes: a count on a snapshot lets every worker see room where there is none.
 create function queue_try_connection(p_connection uuid) returns boolean language sql volatile as $$
@@ -37,7 +39,9 @@ create type leased_job as (
 create function queue_floor_slack() returns interval language sql immutable as $$ select interval '60 s' $$;
 
 -- The visits that may take something: those whose lock is got, with their pauses and their room.
-create function queue_open_visits(p_visits connection_visit[]) returns connection_visit[] language plpgsql volatile set enable_seqscan = off as $$
+-- No bitmaps: only an index scan marks the entries of dead rows that it meets, and those of held lanes are dead soon.
+create function queue_open_visits(p_visits connection_visit[]) returns connection_visit[] language plpgsql volatile
+set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
   v_locked connection_visit[];
   v_open connection_visit[];
@@ -137,18 +141,20 @@ begin
 end $$;
 
 -- The running jobs of held lanes, as a worker gets them.
-create function queue_held_jobs(p_lanes text[], p_now timestamptz) returns setof leased_job language sql volatile set enable_seqscan = off as $$
+create function queue_held_jobs(p_lanes text[], p_now timestamptz) returns setof leased_job language plpgsql volatile set enable_seqscan = off as $$
+begin
+  return query
   select j.connection_id, 'taken', null::bigint, null::timestamptz, null::bigint, k.lane, l.fence, j.id, j.firm_id, j.kind, j.matter_id, j.upload_id,
     j.explicit, j.run_id, j.event_ids, j.priority, j.attempts, j.limited,
     coalesce((extract(epoch from p_now - j.started_at) * 1000)::bigint, 0), j.cancelled_at is not null
   from unnest(p_lanes) k(lane)
   cross join lateral (select x.fence, x.running_job from lanes x where x.key = k.lane limit 1) l
   cross join lateral (select x.* from jobs x where x.id = l.running_job limit 1) j;
-$$;
+end $$;
 
 -- Visits connections and leases lanes of theirs. A row for each job taken and a row for each visit.
 create function queue_lease(p_worker uuid, p_limit integer, p_limit_others integer, p_connections uuid[], p_ready_floors timestamptz[],
-  p_turn_floors bigint[], p_background_first boolean[]) returns setof leased_job language plpgsql volatile as $$
+  p_turn_floors bigint[], p_background_first boolean[]) returns setof leased_job language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 declare
   v_now timestamptz := app_now();
   v_visits connection_visit[];

@@ -4,10 +4,12 @@ create type link_claim as (verdict text, link_id uuid, external_id text, state t
   created_at timestamptz);
 
 -- True while the lane and fence that hold a link are at work: a worker that is alive runs that lane under that very fence.
-create function link_holder_is_live(p_lane text, p_fence bigint) returns boolean language sql volatile as $$
-  select exists (select 1 from lanes l join workers w on w.id = l.worker
+create function link_holder_is_live(p_lane text, p_fence bigint) returns boolean language plpgsql volatile as $$
+begin
+  return exists (
+    select 1 from lanes l join workers w on w.id = l.worker
     where l.key = p_lane and l.fence = p_fence and w.alive_until > app_now());
-$$;
+end $$;
 
 -- Claims the right to create one record. Verdicts:
 --   'mine'   the caller holds the key and nothing was sent (looked_ago_ms: when a search last found nothing)

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, raw_sql};
 use uuid::Uuid;
 
-use crate::lanes::{Bench, bench};
+use crate::queue_stage::QueueStage;
 use crate::support::{SOON, start};
 
 /// The worker that holds what is held, and two waiting jobs of one lane.
@@ -14,23 +14,23 @@ const ME: Uuid = Uuid::from_u128(10);
 const FIRST: Uuid = Uuid::from_u128(11);
 const SECOND: Uuid = Uuid::from_u128(12);
 
-async fn waiting() -> Bench {
-    let bench = bench().await;
-    bench.register(ME).await;
-    let jobs = [bench.job("lane", FIRST), bench.job("lane", SECOND)];
-    bench.enqueue(&jobs).await;
-    bench
+async fn waiting() -> QueueStage {
+    let stage = QueueStage::start(2, 4).await;
+    stage.register(ME).await;
+    let jobs = [stage.job("lane", FIRST), stage.job("lane", SECOND)];
+    stage.enqueue(&jobs).await;
+    stage
 }
 
-async fn held() -> Bench {
-    let bench = waiting().await;
-    assert_eq!(bench.lease(ME, 10).await.len(), 1);
-    bench
+async fn held() -> QueueStage {
+    let stage = waiting().await;
+    assert_eq!(stage.lease(ME, 10).await.len(), 1);
+    stage
 }
 
-async fn break_by(bench: &Bench, statement: &str) {
+async fn break_by(stage: &QueueStage, statement: &str) {
     raw_sql(AssertSqlSafe(statement.to_owned()))
-        .execute(&bench.admin)
+        .execute(&stage.admin)
         .await
         .unwrap();
 }
@@ -43,8 +43,8 @@ fn rules(report: &Value, kind: &str) -> Vec<String> {
 }
 
 /// Seen, mended, and then clean; the mended lane gives its first job.
-async fn is_mended(bench: &Bench, rule: &str) {
-    let url = bench.database.url();
+async fn is_mended(stage: &QueueStage, rule: &str) {
+    let url = stage.database.url();
     let seen = audit(url, &[]).await.unwrap();
     let mended = audit(url, &["--repair"]).await.unwrap();
     let after = audit(url, &[]).await.unwrap();
@@ -69,8 +69,8 @@ async fn is_mended(bench: &Bench, rule: &str) {
 }
 
 /// Seen, and left alone.
-async fn is_only_seen(bench: &Bench, rule: &str) {
-    let url = bench.database.url();
+async fn is_only_seen(stage: &QueueStage, rule: &str) {
+    let url = stage.database.url();
     let mended = audit(url, &["--repair"]).await.unwrap();
     let after = audit(url, &[]).await.unwrap();
 
@@ -86,23 +86,23 @@ async fn is_only_seen(bench: &Bench, rule: &str) {
 
 #[tokio::test]
 async fn a_lane_that_is_idle_with_a_job_is_made_ready() {
-    let bench = waiting().await;
-    break_by(&bench, "update lanes set ready_at = null").await;
+    let stage = waiting().await;
+    break_by(&stage, "update lanes set ready_at = null").await;
 
-    is_mended(&bench, "idle_with_job").await;
+    is_mended(&stage, "idle_with_job").await;
 
-    assert_eq!(bench.lease(ME, 10).await[0].id, FIRST);
+    assert_eq!(stage.lease(ME, 10).await[0].id, FIRST);
 }
 
 #[tokio::test]
 async fn a_lane_that_is_ready_without_a_job_is_made_idle() {
-    let bench = waiting().await;
-    break_by(&bench, "delete from jobs").await;
+    let stage = waiting().await;
+    break_by(&stage, "delete from jobs").await;
 
-    is_mended(&bench, "ready_without_job").await;
+    is_mended(&stage, "ready_without_job").await;
 
     assert_eq!(
-        bench
+        stage
             .count("select count(*) from lanes where ready_at is null")
             .await,
         1
@@ -115,151 +115,151 @@ async fn a_lane_that_sleeps_past_its_head_or_wakes_before_it_is_set_right() {
         "update lanes set ready_at = now() + interval '1 hour'",
         "update jobs set run_at = now() + interval '1 hour'",
     ] {
-        let bench = waiting().await;
-        break_by(&bench, broken).await;
+        let stage = waiting().await;
+        break_by(&stage, broken).await;
 
-        is_mended(&bench, "ready_out_of_step").await;
+        is_mended(&stage, "ready_out_of_step").await;
 
         let in_step = "select count(*) from lanes l join jobs j on j.lane = l.key and j.run_at = l.ready_at where j.seq = 1";
-        assert_eq!(bench.count(in_step).await, 1, "{broken}");
+        assert_eq!(stage.count(in_step).await, 1, "{broken}");
     }
 }
 
 #[tokio::test]
 async fn a_job_that_its_lane_has_gone_past_is_found_again() {
-    let bench = waiting().await;
-    break_by(&bench, "update lanes set gone_through = 1").await;
+    let stage = waiting().await;
+    break_by(&stage, "update lanes set gone_through = 1").await;
 
-    is_mended(&bench, "left_behind").await;
+    is_mended(&stage, "left_behind").await;
 
-    assert_eq!(bench.lease(ME, 10).await[0].id, FIRST);
+    assert_eq!(stage.lease(ME, 10).await[0].id, FIRST);
 }
 
 #[tokio::test]
 async fn a_job_whose_lane_is_gone_gets_it_back() {
-    let bench = waiting().await;
-    break_by(&bench, "delete from lanes").await;
+    let stage = waiting().await;
+    break_by(&stage, "delete from lanes").await;
 
-    is_mended(&bench, "job_without_lane").await;
-    bench
-        .enqueue(&[bench.job("lane", Uuid::from_u128(13))])
+    is_mended(&stage, "job_without_lane").await;
+    stage
+        .enqueue(&[stage.job("lane", Uuid::from_u128(13))])
         .await;
 
-    assert_eq!(bench.lease(ME, 10).await[0].id, FIRST);
-    assert_eq!(bench.count("select max(seq) from jobs").await, 3);
+    assert_eq!(stage.lease(ME, 10).await[0].id, FIRST);
+    assert_eq!(stage.count("select max(seq) from jobs").await, 3);
 }
 
 #[tokio::test]
 async fn a_lane_held_by_a_worker_without_a_row_is_freed_and_its_execution_counts_as_lost() {
-    let bench = held().await;
-    break_by(&bench, "delete from workers").await;
+    let stage = held().await;
+    break_by(&stage, "delete from workers").await;
 
-    is_mended(&bench, "held_by_nobody").await;
-    bench.register(ME).await;
+    is_mended(&stage, "held_by_nobody").await;
+    stage.register(ME).await;
 
-    assert_eq!(bench.lease(ME, 10).await[0].id, FIRST);
+    assert_eq!(stage.lease(ME, 10).await[0].id, FIRST);
     let lost = "select count(*) from attempts where outcome = 'lost'";
-    assert_eq!(bench.count(lost).await, 1);
+    assert_eq!(stage.count(lost).await, 1);
 }
 
 #[tokio::test]
 async fn a_lane_that_stays_with_a_dead_worker_is_seen_at_the_second_look() {
-    let bench = held().await;
+    let stage = held().await;
     break_by(
-        &bench,
+        &stage,
         "update workers set alive_until = now() - interval '1 hour';
          insert into workers (id, name, started_at, alive_until, lease_ms)
          values (gen_random_uuid(), 'idle', now() - interval '1 hour', now() + interval '1 hour', 50)",
     )
     .await;
 
-    is_only_seen(&bench, "held_by_the_dead").await;
+    is_only_seen(&stage, "held_by_the_dead").await;
 }
 
 #[tokio::test]
 async fn a_dead_workers_lane_is_no_breach_while_nobody_is_there_to_take_it() {
-    let bench = held().await;
+    let stage = held().await;
     break_by(
-        &bench,
+        &stage,
         "update workers set alive_until = now() - interval '1 hour'",
     )
     .await;
 
-    let report = audit(bench.database.url(), &[]).await.unwrap();
+    let report = audit(stage.database.url(), &[]).await.unwrap();
 
     assert_eq!(report["ok"], true, "{report}");
 }
 
 #[tokio::test]
 async fn two_lanes_that_hold_one_job_are_seen() {
-    let bench = held().await;
-    bench
-        .enqueue(&[bench.job("other", Uuid::from_u128(13))])
+    let stage = held().await;
+    stage
+        .enqueue(&[stage.job("other", Uuid::from_u128(13))])
         .await;
-    assert_eq!(bench.lease(ME, 10).await.len(), 1);
+    assert_eq!(stage.lease(ME, 10).await.len(), 1);
     break_by(
-        &bench,
+        &stage,
         "update lanes set running_job = (select id from jobs where lane = 'lane' and seq = 1)",
     )
     .await;
 
-    is_only_seen(&bench, "held_twice").await;
+    is_only_seen(&stage, "held_twice").await;
 }
 
 #[tokio::test]
 async fn a_held_lane_whose_job_has_vanished_is_seen_and_left_to_its_holder() {
-    let bench = held().await;
-    break_by(&bench, "delete from jobs where seq = 1").await;
+    let stage = held().await;
+    break_by(&stage, "delete from jobs where seq = 1").await;
 
-    is_only_seen(&bench, "holds_no_job").await;
+    is_only_seen(&stage, "holds_no_job").await;
 }
 
 #[tokio::test]
 async fn a_lane_that_runs_its_second_job_first_is_seen() {
-    let bench = held().await;
+    let stage = held().await;
     break_by(
-        &bench,
+        &stage,
         "update lanes set running_job = (select id from jobs where seq = 2)",
     )
     .await;
 
-    is_only_seen(&bench, "holds_not_its_head").await;
+    is_only_seen(&stage, "holds_not_its_head").await;
 }
 
 #[tokio::test]
 async fn a_connection_with_more_at_work_than_its_cap_is_seen() {
-    let bench = bench().await;
-    bench.register(ME).await;
+    let stage = QueueStage::start(2, 4).await;
+    stage.register(ME).await;
     let jobs: Vec<Value> = (0..6_u32)
         .map(|n| {
-            bench.job_of(
+            stage.job_of(
                 (n % 2) as usize,
                 &format!("lane{n}"),
                 Uuid::from_u128(100 + u128::from(n)),
             )
         })
         .collect();
-    bench.enqueue(&jobs).await;
+    stage.enqueue(&jobs).await;
     assert_eq!(
-        bench.lease(ME, 10).await.len(),
+        stage.lease(ME, 10).await.len(),
         6,
         "three of each connection"
     );
     break_by(
-        &bench,
+        &stage,
         "update lanes set connection_id = (select min(connection_id::text)::uuid from lanes)",
     )
     .await;
 
-    is_only_seen(&bench, "above_cap").await;
+    is_only_seen(&stage, "above_cap").await;
 }
 
 #[tokio::test]
 async fn a_job_that_nobody_could_see_in_a_log_is_seen() {
-    let bench = waiting().await;
-    break_by(&bench, "delete from activity").await;
+    let stage = waiting().await;
+    break_by(&stage, "delete from activity").await;
 
-    is_only_seen(&bench, "job_without_log").await;
+    is_only_seen(&stage, "job_without_log").await;
 }
 
 #[tokio::test]

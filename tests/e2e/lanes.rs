@@ -7,198 +7,24 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use harness::Database;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use sqlx::postgres::{PgPoolOptions, PgRow};
-use sqlx::{Executor, PgPool, Row};
+use sqlx::Row;
 use uuid::Uuid;
 
-use crate::support::cluster;
+use crate::queue_stage::{Leased, QueueStage};
 
 const LANES: usize = 300;
 const ROUNDS: usize = 120;
-const LEASE_MS: i32 = 60_000;
 
 /// Lanes are spread over so many connections of a platform whose cap is 4.
 const CONNECTIONS: usize = 75;
 const CAP: i64 = 4;
 
-/// A database with one firm's connections, reached as a worker.
-pub(crate) struct Bench {
-    pub(crate) pool: PgPool,
-    pub(crate) admin: PgPool,
-    pub(crate) firm: Uuid,
-    pub(crate) database: Database,
-}
-
-pub(crate) async fn bench() -> Bench {
-    let template = harness::app::migrated(cluster()).await.unwrap();
-    let database = Database::from_template(cluster(), &template).await.unwrap();
-    let pool = PgPoolOptions::new()
-        .max_connections(16)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute("set role casehug_worker").await?;
-                Ok(())
-            })
-        })
-        .connect(database.url())
-        .await
-        .unwrap();
-    let admin = PgPool::connect(database.admin_url()).await.unwrap();
-    let firm = Uuid::from_u128(1);
-    sqlx::query("insert into firms (id, name) values ($1, 'firm')")
-        .bind(firm)
-        .execute(&admin)
-        .await
-        .unwrap();
-    for number in 0..CONNECTIONS {
-        // One connection of a platform stands at a time: the others are history and stand here for other firms'.
-        sqlx::query(
-            "insert into firm_integrations (id, firm_id, platform, region, account_id, account_label, is_active, connected_at, disconnected_at)
-             values ($1, $2, 'mycase', 'us', $3, 'account', false, now(), now())",
-        )
-        .bind(connection(number))
-        .bind(firm)
-        .bind(number.to_string())
-        .execute(&admin)
-        .await
-        .unwrap();
-    }
-    Bench {
-        pool,
-        admin,
-        firm,
-        database,
-    }
-}
-
-fn connection(number: usize) -> Uuid {
-    Uuid::from_u128(0xC000 + number as u128)
-}
-
-impl Bench {
-    pub(crate) fn job(&self, lane: &str, id: Uuid) -> Value {
-        self.job_of(0, lane, id)
-    }
-
-    pub(crate) fn job_of(&self, number: usize, lane: &str, id: Uuid) -> Value {
-        json!({ "id": id, "firm_id": self.firm, "connection_id": connection(number), "lane": lane, "kind": "probe",
-            "priority": 1, "run_id": id, "event_ids": [] })
-    }
-
-    pub(crate) async fn enqueue(&self, jobs: &[Value]) {
-        sqlx::query("select queue_enqueue($1)")
-            .bind(json!(jobs))
-            .execute(&self.pool)
-            .await
-            .unwrap();
-    }
-
-    pub(crate) async fn register(&self, worker: Uuid) {
-        sqlx::query("select queue_register($1, 'test', $2)")
-            .bind(worker)
-            .bind(LEASE_MS)
-            .execute(&self.pool)
-            .await
-            .unwrap();
-    }
-
-    /// Visits every connection, as a worker does that remembers nothing.
-    pub(crate) async fn lease(&self, worker: Uuid, limit: i32) -> Vec<Leased> {
-        let connections: Vec<Uuid> = (0..CONNECTIONS).map(connection).collect();
-        let rows = sqlx::query(
-            "select lane, fence, id from queue_lease($1, $2, $2, $3, array_fill(null::timestamptz, array[75]),
-               array_fill(0::bigint, array[75]), array_fill(false, array[75])) where id is not null",
-        )
-        .bind(worker)
-        .bind(limit)
-        .bind(connections)
-        .fetch_all(&self.pool)
-        .await
-        .unwrap();
-        rows.iter().map(leased).collect()
-    }
-
-    async fn finish(
-        &self,
-        worker: Uuid,
-        leased: &[Leased],
-        effect: &str,
-        delay_ms: u64,
-    ) -> Vec<String> {
-        let finished = self.finish_or_go_on(worker, leased, effect, delay_ms, false);
-        finished.await.into_iter().map(|(lane, _)| lane).collect()
-    }
-
-    /// Finishes as `queue::finish` does, and returns the lanes that were written, with the next job where the worker went on.
-    async fn finish_or_go_on(
-        &self,
-        worker: Uuid,
-        done: &[Leased],
-        effect: &str,
-        delay_ms: u64,
-        go_on: bool,
-    ) -> Vec<(String, Option<Leased>)> {
-        let status = if effect == "delete" {
-            "success"
-        } else {
-            "pending"
-        };
-        let outcomes: Vec<Value> = done
-            .iter()
-            .map(|job| {
-                json!({ "lane": job.lane, "fence": job.fence, "job_id": job.id, "effect": effect, "delay_ms": delay_ms,
-                    "waiting_for": "retry", "counted": false, "limited": 0, "log_status": status,
-                    "duration_ms": 1, "outcome": "done", "probe": true, "go_on": go_on })
-            })
-            .collect();
-        let rows = sqlx::query("select lane, next_fence as fence, id from queue_finish($1, $2)")
-            .bind(worker)
-            .bind(json!(outcomes))
-            .fetch_all(&self.pool)
-            .await
-            .unwrap();
-        rows.iter()
-            .map(|row| {
-                let next = row.get::<Option<Uuid>, _>("id").map(|_| leased(row));
-                (row.get("lane"), next)
-            })
-            .collect()
-    }
-
-    pub(crate) async fn count(&self, statement: &'static str) -> i64 {
-        sqlx::query_scalar(statement)
-            .fetch_one(&self.admin)
-            .await
-            .unwrap()
-    }
-
-    async fn stuck(&self) -> i64 {
-        self.count(
-            "select count(*) from lanes l where l.worker is null and l.ready_at is null
-               and exists (select 1 from jobs j where j.lane = l.key and j.state = 'queued')",
-        )
-        .await
-    }
-}
-
-fn leased(row: &PgRow) -> Leased {
-    Leased {
-        lane: row.get("lane"),
-        fence: row.get("fence"),
-        id: row.get("id"),
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Leased {
-    pub(crate) lane: String,
-    pub(crate) fence: i64,
-    pub(crate) id: Uuid,
+async fn start() -> QueueStage {
+    QueueStage::start(CONNECTIONS, 16).await
 }
 
 #[derive(Default)]
@@ -223,19 +49,19 @@ fn seed() -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_lane_in_order() {
     harness::say(&format!("seed {}", seed()));
-    let (bench, seen, ended) = (
-        Arc::new(bench().await),
+    let (stage, seen, ended) = (
+        Arc::new(start().await),
         Arc::new(Seen::default()),
         Arc::new(AtomicBool::new(false)),
     );
 
     let enqueuers: Vec<_> = (0..4)
-        .map(|n| tokio::spawn(enqueuer(bench.clone(), seen.clone(), n)))
+        .map(|n| tokio::spawn(enqueuer(stage.clone(), seen.clone(), n)))
         .collect();
     let workers: Vec<_> = (0..4)
-        .map(|n| tokio::spawn(worker(bench.clone(), seen.clone(), ended.clone(), n)))
+        .map(|n| tokio::spawn(worker(stage.clone(), seen.clone(), ended.clone(), n)))
         .collect();
-    let auditor = tokio::spawn(auditor(bench.clone(), ended.clone()));
+    let auditor = tokio::spawn(auditor(stage.clone(), ended.clone()));
     for enqueuer in enqueuers {
         enqueuer.await.unwrap();
     }
@@ -248,9 +74,9 @@ async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_l
     let ran = std::mem::take(&mut *seen.ran.lock().unwrap());
     let total: usize = ran.values().map(BTreeMap::len).sum();
     assert_eq!(breaches, Vec::<String>::new(), "seen by the auditor");
-    assert_eq!(bench.stuck().await, 0, "lanes idle with a job");
+    assert_eq!(stage.stuck().await, 0, "lanes idle with a job");
     assert_eq!(
-        bench.count("select count(*) from jobs").await,
+        stage.count("select count(*) from jobs").await,
         0,
         "jobs left"
     );
@@ -290,7 +116,7 @@ async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_l
 }
 
 /// Looks at everything again and again while everything moves: at no moment may a rule be broken.
-async fn auditor(bench: Arc<Bench>, ended: Arc<AtomicBool>) -> Vec<String> {
+async fn auditor(stage: Arc<QueueStage>, ended: Arc<AtomicBool>) -> Vec<String> {
     let mut breaches = Vec::new();
     loop {
         let was_ended = ended.load(Ordering::SeqCst);
@@ -300,7 +126,7 @@ async fn auditor(bench: Arc<Bench>, ended: Arc<AtomicBool>) -> Vec<String> {
                union all select * from audit_jobs(array(select id from jobs))
                union all select * from audit_held()) x",
         )
-        .fetch_all(&bench.pool)
+        .fetch_all(&stage.pool)
         .await
         .unwrap();
         breaches.extend(found);
@@ -310,7 +136,7 @@ async fn auditor(bench: Arc<Bench>, ended: Arc<AtomicBool>) -> Vec<String> {
     }
 }
 
-async fn enqueuer(bench: Arc<Bench>, seen: Arc<Seen>, number: u64) {
+async fn enqueuer(stage: Arc<QueueStage>, seen: Arc<Seen>, number: u64) {
     let mut random = StdRng::seed_from_u64(seed() + number);
     for _ in 0..ROUNDS {
         // Several lanes in one call and in no order: the function must lock them in key order by itself.
@@ -320,73 +146,73 @@ async fn enqueuer(bench: Arc<Bench>, seen: Arc<Seen>, number: u64) {
             .iter()
             .map(|lane| {
                 let id = Uuid::from_u128(random.random());
-                bench.job_of(lane % CONNECTIONS, &format!("lane{lane}"), id)
+                stage.job_of(lane % CONNECTIONS, &format!("lane{lane}"), id)
             })
             .collect();
-        bench.enqueue(&jobs).await;
+        stage.enqueue(&jobs).await;
         seen.sent.fetch_add(jobs.len() as u64, Ordering::SeqCst);
     }
 }
 
-async fn worker(bench: Arc<Bench>, seen: Arc<Seen>, ended: Arc<AtomicBool>, number: u64) {
+async fn worker(stage: Arc<QueueStage>, seen: Arc<Seen>, ended: Arc<AtomicBool>, number: u64) {
     let mut random = StdRng::seed_from_u64(seed() + 100 + number);
     let me = Uuid::from_u128(1000 + u128::from(number));
-    bench.register(me).await;
+    stage.register(me).await;
     loop {
         let was_ended = ended.load(Ordering::SeqCst);
-        let leased = bench.lease(me, random.random_range(1..40)).await;
+        let leased = stage.lease(me, random.random_range(1..40)).await;
         if leased.is_empty() {
-            if was_ended && bench.count("select count(*) from jobs").await == 0 {
+            if was_ended && stage.count("select count(*) from jobs").await == 0 {
                 return;
             }
             tokio::task::yield_now().await;
             continue;
         }
-        check_cap(&bench, &seen).await;
+        check_cap(&stage, &seen).await;
         if random.random_bool(0.2) {
-            stall_past_a_takeover(&bench, &seen, me, &leased).await;
+            stall_past_a_takeover(&stage, &seen, me, &leased).await;
             continue;
         }
-        finish_all(&bench, &seen, me, leased, random.random()).await;
+        finish_all(&stage, &seen, me, leased, random.random()).await;
     }
 }
 
-async fn check_cap(bench: &Bench, seen: &Seen) {
+async fn check_cap(stage: &QueueStage, seen: &Seen) {
     let most = "select coalesce(max(held), 0) from (select count(*) as held from lanes where worker is not null group by connection_id) h";
-    if bench.count(most).await > CAP - 1 {
+    if stage.count(most).await > CAP - 1 {
         // One of the four is kept for people, and nobody waits here.
         seen.above_cap.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-async fn read_seqs(bench: &Bench, leased: &[Leased]) -> BTreeMap<Uuid, i64> {
+async fn read_seqs(stage: &QueueStage, leased: &[Leased]) -> BTreeMap<Uuid, i64> {
     let ids: Vec<Uuid> = leased.iter().map(|job| job.id).collect();
     let rows = sqlx::query("select id, seq from jobs where id = any($1)")
         .bind(ids)
-        .fetch_all(&bench.pool)
+        .fetch_all(&stage.pool)
         .await
         .unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
 /// This worker is declared dead, its lanes are freed; then it finishes all the same.
-async fn stall_past_a_takeover(bench: &Bench, seen: &Seen, me: Uuid, leased: &[Leased]) {
+async fn stall_past_a_takeover(stage: &QueueStage, seen: &Seen, me: Uuid, leased: &[Leased]) {
     for job in leased {
         sqlx::query("select queue_release_lost($1, $2) from lanes where key = $1 and worker = $3 for update")
             .bind(&job.lane)
             .bind(job.id)
             .bind(me)
-            .execute(&bench.pool)
+            .execute(&stage.pool)
             .await
             .unwrap();
         // What it lost does not count as three deaths of the job here.
         sqlx::query("update jobs set lost_attempts = 0 where id = $1")
             .bind(job.id)
-            .execute(&bench.pool)
+            .execute(&stage.pool)
             .await
             .unwrap();
     }
-    let written = bench.finish(me, leased, "delete", 0).await;
+    let written = stage.finish(me, leased, "delete", 0).await;
     seen.stale_tried
         .fetch_add(leased.len() as u64, Ordering::SeqCst);
     seen.stale_written
@@ -394,13 +220,13 @@ async fn stall_past_a_takeover(bench: &Bench, seen: &Seen, me: Uuid, leased: &[L
 }
 
 /// Finishes all, going on with the lanes' next jobs or not.
-async fn finish_all(bench: &Bench, seen: &Seen, me: Uuid, mut left: Vec<Leased>, go_on: bool) {
+async fn finish_all(stage: &QueueStage, seen: &Seen, me: Uuid, mut left: Vec<Leased>, go_on: bool) {
     while !left.is_empty() {
-        let seqs = read_seqs(bench, &left).await;
+        let seqs = read_seqs(stage, &left).await;
         if seqs.len() != left.len() {
             seen.gone_handed_out.fetch_add(1, Ordering::SeqCst);
         }
-        let mut written: HashMap<_, _> = bench
+        let mut written: HashMap<_, _> = stage
             .finish_or_go_on(me, &left, "delete", 0, go_on)
             .await
             .into_iter()
@@ -425,21 +251,21 @@ async fn finish_all(bench: &Bench, seen: &Seen, me: Uuid, mut left: Vec<Leased>,
 
 #[tokio::test]
 async fn a_head_that_waits_for_its_retry_keeps_its_lane_waiting() {
-    let bench = bench().await;
+    let stage = start().await;
     let (me, first, second) = (
         Uuid::from_u128(10),
         Uuid::from_u128(11),
         Uuid::from_u128(12),
     );
-    bench.register(me).await;
-    bench.enqueue(&[bench.job("lane", first)]).await;
-    let leased = bench.lease(me, 10).await;
+    stage.register(me).await;
+    stage.enqueue(&[stage.job("lane", first)]).await;
+    let leased = stage.lease(me, 10).await;
 
-    bench.finish(me, &leased, "later", 3_600_000).await;
-    bench.enqueue(&[bench.job("lane", second)]).await;
+    stage.finish(me, &leased, "later", 3_600_000).await;
+    stage.enqueue(&[stage.job("lane", second)]).await;
 
-    assert!(bench.lease(me, 10).await.is_empty());
-    let due = bench
+    assert!(stage.lease(me, 10).await.is_empty());
+    let due = stage
         .count("select count(*) from lanes where ready_at > now() + interval '50 minutes'")
         .await;
     assert_eq!(due, 1);
@@ -447,24 +273,24 @@ async fn a_head_that_waits_for_its_retry_keeps_its_lane_waiting() {
 
 #[tokio::test]
 async fn an_open_transaction_of_a_caller_makes_nobody_wait() {
-    let bench = bench().await;
+    let stage = start().await;
     let me = Uuid::from_u128(10);
-    bench.register(me).await;
-    let mut caller = bench.admin.begin().await.unwrap();
+    stage.register(me).await;
+    let mut caller = stage.admin.begin().await.unwrap();
     sqlx::query(
         "insert into events (firm_id, id, type, data) values ($1, 'open', 'matter.created', '{}')",
     )
-    .bind(bench.firm)
+    .bind(stage.firm)
     .execute(&mut *caller)
     .await
     .unwrap();
 
     let work = async {
-        bench
-            .enqueue(&[bench.job("lane", Uuid::from_u128(11))])
+        stage
+            .enqueue(&[stage.job("lane", Uuid::from_u128(11))])
             .await;
-        let leased = bench.lease(me, 10).await;
-        bench.finish(me, &leased, "delete", 0).await.len()
+        let leased = stage.lease(me, 10).await;
+        stage.finish(me, &leased, "delete", 0).await.len()
     };
     let finished = tokio::time::timeout(Duration::from_secs(5), work)
         .await
@@ -476,45 +302,45 @@ async fn an_open_transaction_of_a_caller_makes_nobody_wait() {
 
 #[tokio::test]
 async fn a_worker_whose_lease_has_lapsed_gets_no_lanes_and_its_own_are_taken_over_once() {
-    let bench = bench().await;
+    let stage = start().await;
     let (dead, other) = (Uuid::from_u128(10), Uuid::from_u128(20));
-    bench.register(dead).await;
-    bench.register(other).await;
-    bench
-        .enqueue(&[bench.job("lane", Uuid::from_u128(11))])
+    stage.register(dead).await;
+    stage.register(other).await;
+    stage
+        .enqueue(&[stage.job("lane", Uuid::from_u128(11))])
         .await;
-    let leased = bench.lease(dead, 10).await;
+    let leased = stage.lease(dead, 10).await;
     let lapse = "update workers set alive_until = now() - interval '1 second' where id = $1";
     sqlx::query(lapse)
         .bind(dead)
-        .execute(&bench.admin)
+        .execute(&stage.admin)
         .await
         .unwrap();
     let elder =
         "update workers set started_at = now() - interval '1 hour', lease_ms = 1 where id = $1";
     sqlx::query(elder)
         .bind(other)
-        .execute(&bench.admin)
+        .execute(&stage.admin)
         .await
         .unwrap();
 
-    assert!(bench.lease(dead, 10).await.is_empty());
+    assert!(stage.lease(dead, 10).await.is_empty());
     let freed: Vec<Uuid> = sqlx::query_scalar("select queue_take_over($1, 100)")
         .bind(other)
-        .fetch_all(&bench.pool)
+        .fetch_all(&stage.pool)
         .await
         .unwrap();
-    let again = bench.lease(other, 10).await;
+    let again = stage.lease(other, 10).await;
 
     assert_eq!((freed.len(), again.len()), (1, 1));
     assert!(again[0].fence > leased[0].fence);
     assert!(
-        bench.finish(dead, &leased, "delete", 0).await.is_empty(),
+        stage.finish(dead, &leased, "delete", 0).await.is_empty(),
         "a stale outcome was accepted"
     );
     let beat: bool = sqlx::query_scalar("select queue_beat($1)")
         .bind(dead)
-        .fetch_one(&bench.pool)
+        .fetch_one(&stage.pool)
         .await
         .unwrap();
     assert!(!beat, "the dead worker was not told");
@@ -522,36 +348,36 @@ async fn a_worker_whose_lease_has_lapsed_gets_no_lanes_and_its_own_are_taken_ove
 
 #[tokio::test]
 async fn a_job_that_takes_its_worker_down_three_times_fails_and_frees_its_lane() {
-    let bench = bench().await;
+    let stage = start().await;
     let (me, bad, good) = (
         Uuid::from_u128(10),
         Uuid::from_u128(11),
         Uuid::from_u128(12),
     );
-    bench.register(me).await;
-    bench
-        .enqueue(&[bench.job("lane", bad), bench.job("lane", good)])
+    stage.register(me).await;
+    stage
+        .enqueue(&[stage.job("lane", bad), stage.job("lane", good)])
         .await;
 
     for _ in 0..3 {
-        let leased = bench.lease(me, 10).await;
+        let leased = stage.lease(me, 10).await;
         assert_eq!(leased[0].id, bad);
         sqlx::query("select queue_release_lost('lane', $1)")
             .bind(bad)
-            .execute(&bench.pool)
+            .execute(&stage.pool)
             .await
             .unwrap();
     }
 
-    assert_eq!(bench.lease(me, 10).await[0].id, good);
+    assert_eq!(stage.lease(me, 10).await[0].id, good);
     assert_eq!(
-        bench
+        stage
             .count("select count(*) from activity where code = 'worker_lost' and status = 'failed'")
             .await,
         1
     );
     assert_eq!(
-        bench
+        stage
             .count("select count(*) from jobs where state = 'failed' and code = 'worker_lost'")
             .await,
         1
@@ -560,34 +386,34 @@ async fn a_job_that_takes_its_worker_down_three_times_fails_and_frees_its_lane()
 
 #[tokio::test]
 async fn a_job_joins_its_waiting_twin_and_never_a_running_one() {
-    let bench = bench().await;
+    let stage = start().await;
     let me = Uuid::from_u128(10);
-    bench.register(me).await;
+    stage.register(me).await;
     let twin = |id: u128| {
-        let mut job = bench.job("lane", Uuid::from_u128(id));
+        let mut job = stage.job("lane", Uuid::from_u128(id));
         job["dedupe_key"] = json!("same");
         job
     };
-    bench.enqueue(&[twin(11), twin(12)]).await;
-    let joined = bench.count("select count(*) from activity where status = 'skipped' and details->>'joined' is not null").await;
-    let leased = bench.lease(me, 10).await;
+    stage.enqueue(&[twin(11), twin(12)]).await;
+    let joined = stage.count("select count(*) from activity where status = 'skipped' and details->>'joined' is not null").await;
+    let leased = stage.lease(me, 10).await;
 
-    bench.enqueue(&[twin(13)]).await;
-    bench.finish(me, &leased, "delete", 0).await;
+    stage.enqueue(&[twin(13)]).await;
+    stage.finish(me, &leased, "delete", 0).await;
 
     assert_eq!(joined, 1);
-    assert_eq!(bench.lease(me, 10).await[0].id, Uuid::from_u128(13));
+    assert_eq!(stage.lease(me, 10).await[0].id, Uuid::from_u128(13));
 }
 
 #[tokio::test]
 async fn the_queues_steps_are_volatile_functions_under_read_committed() {
-    let bench = bench().await;
+    let stage = start().await;
 
-    let others = bench
+    let others = stage
         .count("select count(*) from pg_proc where proname ~ '^queue_(enqueue|lease|finish|take_over|permit)' and provolatile <> 'v'")
         .await;
     let level: String = sqlx::query_scalar("show transaction_isolation")
-        .fetch_one(&bench.pool)
+        .fetch_one(&stage.pool)
         .await
         .unwrap();
 

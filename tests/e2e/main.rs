@@ -5,6 +5,7 @@
 )]
 
 mod office;
+mod queue_stage;
 mod support;
 
 mod administration;

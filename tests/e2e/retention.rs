@@ -3,7 +3,7 @@
 use harness::eventually;
 use sqlx::{AssertSqlSafe, PgPool, raw_sql};
 
-use crate::lanes::{Bench, bench};
+use crate::queue_stage::QueueStage;
 use crate::support::{SOON, start};
 
 async fn run(admin: &PgPool, statements: &str) {
@@ -86,18 +86,18 @@ async fn what_is_too_old_goes_and_nothing_else() {
     app.finish().await;
 }
 
-async fn walk(bench: &Bench) -> Option<i64> {
+async fn walk(stage: &QueueStage) -> Option<i64> {
     sqlx::query_scalar("select retention_walk('logs', 365, 30, 1000000, 4, 4)")
-        .fetch_one(&bench.pool)
+        .fetch_one(&stage.pool)
         .await
         .unwrap()
 }
 
 #[tokio::test]
 async fn a_large_table_is_walked_part_by_part_and_never_from_end_to_end() {
-    let bench = bench().await;
+    let stage = QueueStage::start(2, 4).await;
     run(
-        &bench.admin,
+        &stage.admin,
         "insert into integration_sync_logs (id, firm_id, integration_id, action, status, run_id, created_at, finished_at)
          select gen_random_uuid(), c.firm_id, c.id, 'sync_matter', 'success', gen_random_uuid(), now(), now() - (n % 2) * interval '366 days'
          from (select id, firm_id from firm_integrations limit 1) c, generate_series(1, 5000) n;
@@ -106,10 +106,10 @@ async fn a_large_table_is_walked_part_by_part_and_never_from_end_to_end() {
     )
     .await;
     let pages = "select pg_relation_size('integration_sync_logs') / 8192";
-    let parts = bench.count(pages).await / 4;
+    let parts = stage.count(pages).await / 4;
 
     let mut walked = 0;
-    while let Some(deleted) = walk(&bench).await {
+    while let Some(deleted) = walk(&stage).await {
         assert!(deleted < 400, "{deleted} rows in four pages");
         walked += 1;
     }
@@ -119,21 +119,21 @@ async fn a_large_table_is_walked_part_by_part_and_never_from_end_to_end() {
         "{walked} parts of {parts}"
     );
     let old = "select count(*) from integration_sync_logs where finished_at < now() - interval '365 days'";
-    assert_eq!(bench.count(old).await, 0);
+    assert_eq!(stage.count(old).await, 0);
     assert_eq!(
-        bench
+        stage
             .count("select count(*) from integration_sync_logs")
             .await,
         2_500
     );
-    assert_eq!(bench.count("select count(*) from attempts").await, 2_500);
+    assert_eq!(stage.count("select count(*) from attempts").await, 2_500);
 }
 
 #[tokio::test]
 async fn lanes_that_were_idle_for_a_day_go_unless_a_failed_job_names_them() {
-    let bench = bench().await;
+    let stage = QueueStage::start(2, 4).await;
     run(
-        &bench.admin,
+        &stage.admin,
         "insert into lanes (key, firm_id, connection_id, turn, changed_at)
          select 'lane ' || n, c.firm_id, c.id, n, now() - d * interval '1 hour'
          from (select id, firm_id from firm_integrations limit 1) c, (values (1, 25), (2, 25), (3, 25), (4, 23), (5, 1)) v(n, d);
@@ -147,7 +147,7 @@ async fn lanes_that_were_idle_for_a_day_go_unless_a_failed_job_names_them() {
     let mut place: Option<i64> = Some(0);
     while let Some(after) = place {
         let step = sqlx::query_scalar("select retention_idle_lanes($1, 2)").bind(after);
-        place = step.fetch_one(&bench.pool).await.unwrap();
+        place = step.fetch_one(&stage.pool).await.unwrap();
         places.push(place);
     }
 
@@ -157,7 +157,7 @@ async fn lanes_that_were_idle_for_a_day_go_unless_a_failed_job_names_them() {
         "two at a time, up to the young ones"
     );
     let left: String = sqlx::query_scalar("select string_agg(key, ', ' order by key) from lanes")
-        .fetch_one(&bench.admin)
+        .fetch_one(&stage.admin)
         .await
         .unwrap();
     assert_eq!(left, "lane 2, lane 3, lane 4, lane 5");

@@ -1,10 +1,11 @@
 //! One job: retried with its history, cancelled in the middle, hurried.
 
+use harness::app::Matter;
 use harness::eventually;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{SOON, start};
+use crate::support::{SOON, TestApp, start};
 
 fn id_of(answer: &Value, index: usize) -> Uuid {
     answer["jobs"][index]["id"]
@@ -14,15 +15,40 @@ fn id_of(answer: &Value, index: usize) -> Uuid {
         .unwrap()
 }
 
-#[tokio::test]
-async fn a_retry_continues_the_history() {
-    let app = start().await;
-    let matter = app.connected_matter().await.unwrap();
+async fn refuse_next_matter(app: &TestApp) {
     let refusal =
         json!({ "status": 422, "body": { "error": { "type": "ArgumentError", "message": "no" } } });
     app.fault("POST", "/api/v4/matters.json", 1, &refusal)
         .await
         .unwrap();
+}
+
+/// As the firm's admin does, whose token is returned with the answer. Does not wait for the job.
+async fn ask_for_sync(app: &TestApp, matter: Matter) -> (String, Value) {
+    let token = app.tokens.firm_admin(matter.firm).unwrap();
+    let wish = json!({ "matter_id": matter.id });
+    let answer = app
+        .post("/api/v1/integrations/clio/sync", &token, &wish)
+        .await
+        .unwrap();
+    (token, answer.body)
+}
+
+/// The one job that runs, as soon as it does.
+async fn running_job(app: &TestApp, token: &str) -> Uuid {
+    eventually(SOON, || async {
+        let list = app.get("/api/v1/jobs?state=running", token).await.ok()?;
+        (list.body["jobs"].as_array()?.len() == 1).then(|| id_of(&list.body, 0))
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_retry_continues_the_history() {
+    let app = start().await;
+    let matter = app.connected_matter().await.unwrap();
+    refuse_next_matter(&app).await;
     app.sync(matter).await.unwrap();
     let firm = matter.firm.to_string();
     let failed = app
@@ -70,18 +96,8 @@ async fn a_running_job_that_is_cancelled_stops_at_its_next_call() {
     app.fault("GET", "/api/v4/contacts", 1, &json!({ "delay_ms": 4_000 }))
         .await
         .unwrap();
-    let token = app.tokens.firm_admin(matter.firm).unwrap();
-    let wish = json!({ "matter_id": matter.id });
-    app.post("/api/v1/integrations/clio/sync", &token, &wish)
-        .await
-        .unwrap();
-    let running = eventually(SOON, || async {
-        let list = app.get("/api/v1/jobs?state=running", &token).await.ok()?;
-        (list.body["jobs"].as_array()?.len() == 1).then_some(list.body)
-    })
-    .await
-    .unwrap();
-    let id = id_of(&running, 0);
+    let (token, _) = ask_for_sync(&app, matter).await;
+    let id = running_job(&app, &token).await;
 
     let answer = app.act(matter.firm, id, "cancel").await;
     app.settled(SOON).await.unwrap();
@@ -110,19 +126,10 @@ async fn a_cancelled_job_that_comes_back_to_wait_ends_at_once() {
     app.fault("GET", "/api/v4/contacts", 1, &slow)
         .await
         .unwrap();
-    let token = app.tokens.firm_admin(matter.firm).unwrap();
-    let wish = json!({ "matter_id": matter.id });
-    app.post("/api/v1/integrations/clio/sync", &token, &wish)
-        .await
-        .unwrap();
-    let running = eventually(SOON, || async {
-        let list = app.get("/api/v1/jobs?state=running", &token).await.ok()?;
-        (list.body["jobs"].as_array()?.len() == 1).then_some(list.body)
-    })
-    .await
-    .unwrap();
+    let (token, _) = ask_for_sync(&app, matter).await;
+    let id = running_job(&app, &token).await;
 
-    app.act(matter.firm, id_of(&running, 0), "cancel").await;
+    app.act(matter.firm, id, "cancel").await;
     app.settled(SOON).await.unwrap();
 
     assert_eq!(
@@ -139,11 +146,7 @@ async fn a_job_that_waits_for_its_retry_runs_now_when_a_person_says_so() {
     app.fault("GET", "/api/v4/contacts", 1, &json!({ "status": 500 }))
         .await
         .unwrap();
-    let token = app.tokens.firm_admin(matter.firm).unwrap();
-    let wish = json!({ "matter_id": matter.id });
-    app.post("/api/v1/integrations/clio/sync", &token, &wish)
-        .await
-        .unwrap();
+    let (token, _) = ask_for_sync(&app, matter).await;
     let waiting = eventually(SOON, || async {
         let list = app.get("/api/v1/jobs?state=queued", &token).await.ok()?;
         (list.body["jobs"][0]["waiting"]["why"] == "retry").then_some(list.body)
@@ -174,11 +177,7 @@ async fn a_job_that_waits_for_its_retry_runs_now_when_a_person_says_so() {
 async fn a_retried_job_joins_a_twin_that_waits() {
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();
-    let refusal =
-        json!({ "status": 422, "body": { "error": { "type": "ArgumentError", "message": "no" } } });
-    app.fault("POST", "/api/v4/matters.json", 1, &refusal)
-        .await
-        .unwrap();
+    refuse_next_matter(&app).await;
     app.sync(matter).await.unwrap();
     let failed = app
         .cli(&["jobs", "list", "--state", "failed"])
@@ -188,12 +187,7 @@ async fn a_retried_job_joins_a_twin_that_waits() {
     app.cli(&["pauses", "add", "all", "--reason", "test"])
         .await
         .unwrap();
-    let token = app.tokens.firm_admin(matter.firm).unwrap();
-    let wish = json!({ "matter_id": matter.id });
-    let twin = app
-        .post("/api/v1/integrations/clio/sync", &token, &wish)
-        .await
-        .unwrap();
+    let (_, twin) = ask_for_sync(&app, matter).await;
     eventually(SOON, || async {
         let queued = app.cli(&["jobs", "list", "--state", "queued"]).await.ok()?;
         (queued["jobs"].as_array()?.len() == 1).then_some(())
@@ -205,7 +199,7 @@ async fn a_retried_job_joins_a_twin_that_waits() {
     app.cli(&["pauses", "remove", "all"]).await.unwrap();
     app.settled(SOON).await.unwrap();
 
-    let joined = json!({ "outcome": "joined", "joined": twin.body["log_id"] });
+    let joined = json!({ "outcome": "joined", "joined": twin["log_id"] });
     assert_eq!(answer.body, joined, "{answer:?}");
     assert_eq!(app.job(id).await["state"], "skipped");
     assert_eq!(

@@ -2,16 +2,17 @@
 
 use std::cell::Cell;
 
-use harness::{Database, eventually};
+use harness::eventually;
 use proptest::test_runner::TestCaseError;
 use serde_json::json;
-use sqlx::postgres::{PgPoolOptions, PgRow};
-use sqlx::{Executor, PgPool, Row};
+use sqlx::postgres::PgRow;
+use sqlx::{Executor, Row};
 use uuid::Uuid;
 
 use super::model::{CONNECTIONS, Held, Log, Model, connection_of};
 use super::steps::{Effect, LANES, Step, WORKERS};
-use crate::support::{SOON, cluster};
+use crate::queue_stage::{QueueStage, connection};
+use crate::support::SOON;
 
 /// Short: a server that has been up for less lets nobody take over.
 const LEASE_MS: i32 = 1_000;
@@ -19,18 +20,8 @@ const LEASE_MS: i32 = 1_000;
 type Played = Result<(), TestCaseError>;
 
 pub(super) struct Stage {
-    pool: PgPool,
-    admin: PgPool,
+    queue: QueueStage,
     next_id: Cell<u128>,
-    _database: Database,
-}
-
-fn firm() -> Uuid {
-    Uuid::from_u128(1)
-}
-
-fn connection(number: usize) -> Uuid {
-    Uuid::from_u128(0xC000 + number as u128)
 }
 
 fn worker(number: usize) -> Uuid {
@@ -43,42 +34,12 @@ fn key(lane: usize) -> String {
 
 impl Stage {
     pub(super) async fn start() -> Self {
-        let template = harness::app::migrated(cluster()).await.unwrap();
-        let database = Database::from_template(cluster(), &template).await.unwrap();
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    connection.execute("set role casehug_worker").await?;
-                    Ok(())
-                })
-            })
-            .connect(database.url())
-            .await
-            .unwrap();
-        let admin = PgPool::connect(database.admin_url()).await.unwrap();
-        sqlx::query("insert into firms (id, name) values ($1, 'firm')")
-            .bind(firm())
-            .execute(&admin)
-            .await
-            .unwrap();
-        for number in 0..CONNECTIONS {
-            // One connection of a platform stands at a time: the other is history, which the queue does not mind.
-            let statement = "insert into firm_integrations
-                (id, firm_id, platform, region, account_id, account_label, is_active, connected_at, disconnected_at)
-                values ($1, $2, 'mycase', 'us', $1::text, 'account', false, now(), now())";
-            sqlx::query(statement)
-                .bind(connection(number))
-                .bind(firm())
-                .execute(&admin)
-                .await
-                .unwrap();
-        }
+        let queue = QueueStage::start(CONNECTIONS, 1).await;
         eventually(SOON, || async {
             let statement =
                 "select clock_timestamp() - pg_postmaster_start_time() > $1 * interval '1 ms'";
             let up = sqlx::query_scalar(statement).bind(LEASE_MS);
-            up.fetch_one(&admin)
+            up.fetch_one(&queue.admin)
                 .await
                 .ok()
                 .filter(|up| *up)
@@ -87,17 +48,15 @@ impl Stage {
         .await
         .unwrap();
         Self {
-            pool,
-            admin,
+            queue,
             next_id: Cell::new(1 << 64),
-            _database: database,
         }
     }
 
     /// Plays a case from an empty queue to an empty queue.
     pub(super) async fn play(&self, steps: &[Step]) -> Played {
         let empty = "truncate jobs, lanes, activity, attempts, workers, pauses";
-        self.admin.execute(empty).await.unwrap();
+        self.queue.admin.execute(empty).await.unwrap();
         for number in 0..WORKERS {
             self.register(number).await;
         }
@@ -124,7 +83,7 @@ impl Stage {
         sqlx::query(statement)
             .bind(worker(number))
             .bind(LEASE_MS)
-            .execute(&self.admin)
+            .execute(&self.queue.admin)
             .await
             .unwrap();
     }
@@ -132,7 +91,7 @@ impl Stage {
     /// Whoever lives renews its lease before each step.
     async fn beat(&self) {
         let statement = "update workers set alive_until = app_now() + lease_ms * interval '1 ms'";
-        self.admin.execute(statement).await.unwrap();
+        self.queue.admin.execute(statement).await.unwrap();
     }
 
     async fn step(&self, model: &mut Model, step: &Step) -> Result<(), String> {
@@ -209,12 +168,12 @@ impl Stage {
 
     async fn enqueue(&self, model: &mut Model, lane: usize, priority: i16, twin: Option<u8>) {
         let id = self.new_id();
-        let job = json!({ "id": id, "firm_id": firm(), "connection_id": connection(connection_of(lane)), "lane": key(lane),
+        let job = json!({ "id": id, "firm_id": self.queue.firm, "connection_id": connection(connection_of(lane)), "lane": key(lane),
             "kind": "probe", "priority": priority, "run_id": id, "event_ids": [],
             "dedupe_key": twin.map(|key| key.to_string()) });
         sqlx::query("select queue_enqueue($1)")
             .bind(json!([job]))
-            .execute(&self.pool)
+            .execute(&self.queue.pool)
             .await
             .unwrap();
         model.enqueue(id, lane, priority, twin);
@@ -231,7 +190,7 @@ impl Stage {
         .bind(limit)
         .bind(connections)
         .bind(i32::try_from(CONNECTIONS).unwrap())
-        .fetch_all(&self.pool)
+        .fetch_all(&self.queue.pool)
         .await
         .unwrap();
         for row in &rows {
@@ -298,7 +257,7 @@ impl Stage {
             outcome["follow_ups"] = follow
                 .iter()
                 .map(|id| {
-                    json!({ "id": id, "firm_id": firm(), "connection_id": connection(connection_of(held.lane)), "lane": key(held.lane),
+                    json!({ "id": id, "firm_id": self.queue.firm, "connection_id": connection(connection_of(held.lane)), "lane": key(held.lane),
                         "kind": "probe", "priority": priority, "run_id": id, "event_ids": [] })
                 })
                 .collect();
@@ -306,7 +265,7 @@ impl Stage {
         let rows = sqlx::query("select lane, next_fence as fence, id from queue_finish($1, $2)")
             .bind(worker(held.worker))
             .bind(json!([outcome]))
-            .fetch_all(&self.pool)
+            .fetch_all(&self.queue.pool)
             .await
             .unwrap();
         rows.iter()
@@ -320,7 +279,7 @@ impl Stage {
     async fn priority_of(&self, job: Uuid) -> i16 {
         sqlx::query_scalar("select priority from jobs where id = $1")
             .bind(job)
-            .fetch_one(&self.admin)
+            .fetch_one(&self.queue.admin)
             .await
             .unwrap()
     }
@@ -330,7 +289,7 @@ impl Stage {
             .bind(worker(held.worker))
             .bind(vec![key(held.lane)])
             .bind(vec![held.fence])
-            .execute(&self.pool)
+            .execute(&self.queue.pool)
             .await
             .unwrap();
         model.give_back(held);
@@ -363,7 +322,7 @@ impl Stage {
         };
         let outcome: Option<String> = sqlx::query_scalar(statement)
             .bind(id)
-            .fetch_one(&self.pool)
+            .fetch_one(&self.queue.pool)
             .await
             .unwrap();
         assert_ne!(outcome.as_deref(), Some("wrong_state"), "{function}");
@@ -374,8 +333,8 @@ impl Stage {
             values ('connection:' || $1, 'paused', $2, 'infinity', 'test', now()) on conflict do nothing";
         sqlx::query(statement)
             .bind(connection(number))
-            .bind(firm())
-            .execute(&self.admin)
+            .bind(self.queue.firm)
+            .execute(&self.queue.admin)
             .await
             .unwrap();
     }
@@ -383,7 +342,7 @@ impl Stage {
     async fn resume(&self, number: usize) {
         sqlx::query("delete from pauses where scope = 'connection:' || $1")
             .bind(connection(number))
-            .execute(&self.admin)
+            .execute(&self.queue.admin)
             .await
             .unwrap();
     }
@@ -391,12 +350,12 @@ impl Stage {
     async fn crash(&self, model: &mut Model, number: usize) {
         sqlx::query("update workers set alive_until = app_now() - interval '1 s' where id = $1")
             .bind(worker(number))
-            .execute(&self.admin)
+            .execute(&self.queue.admin)
             .await
             .unwrap();
         sqlx::query("select queue_take_over($1, 1000)")
             .bind(worker((number + 1) % WORKERS))
-            .execute(&self.pool)
+            .execute(&self.queue.pool)
             .await
             .unwrap();
         self.register(number).await;
@@ -409,7 +368,7 @@ impl Stage {
                array(select j.id from jobs j where j.lane = l.key and j.state = 'queued' order by j.seq) as jobs
              from lanes l order by l.key",
         )
-        .fetch_all(&self.admin)
+        .fetch_all(&self.queue.admin)
         .await
         .unwrap();
         for number in 0..LANES {
@@ -420,7 +379,7 @@ impl Stage {
         }
         let failed: Vec<Uuid> =
             sqlx::query_scalar("select id from jobs where state = 'failed' order by id")
-                .fetch_all(&self.admin)
+                .fetch_all(&self.queue.admin)
                 .await
                 .unwrap();
         let expected: Vec<Uuid> = model.failed.iter().copied().collect();
@@ -432,7 +391,7 @@ impl Stage {
 
     async fn compare_history(&self, model: &Model) -> Result<(), String> {
         let rows = sqlx::query("select id, status from activity order by id")
-            .fetch_all(&self.admin)
+            .fetch_all(&self.queue.admin)
             .await
             .unwrap();
         let logs: Vec<(Uuid, Log)> = rows.iter().map(|row| (row.get("id"), log(row))).collect();
@@ -441,7 +400,7 @@ impl Stage {
             return Err(format!("the log is {logs:?}, expected {expected:?}"));
         }
         let attempts: i64 = sqlx::query_scalar("select count(*) from attempts")
-            .fetch_one(&self.admin)
+            .fetch_one(&self.queue.admin)
             .await
             .unwrap();
         if attempts != model.attempts {

@@ -1,0 +1,190 @@
+//! A database with one firm's connections, reached as a worker, and the queue's own steps upon it.
+
+use harness::Database;
+use serde_json::{Value, json};
+use sqlx::postgres::{PgPoolOptions, PgRow};
+use sqlx::{Executor, PgPool, Row};
+use uuid::Uuid;
+
+use crate::support::cluster;
+
+const LEASE_MS: i32 = 60_000;
+
+pub(crate) struct QueueStage {
+    pub(crate) pool: PgPool,
+    pub(crate) admin: PgPool,
+    pub(crate) firm: Uuid,
+    pub(crate) database: Database,
+    connections: usize,
+}
+
+pub(crate) fn connection(number: usize) -> Uuid {
+    Uuid::from_u128(0xC000 + number as u128)
+}
+
+impl QueueStage {
+    /// With so many connections of a platform whose cap is 4, and at most so many sessions.
+    pub(crate) async fn start(connections: usize, sessions: u32) -> Self {
+        let template = harness::app::migrated(cluster()).await.unwrap();
+        let database = Database::from_template(cluster(), &template).await.unwrap();
+        let pool = PgPoolOptions::new()
+            .max_connections(sessions)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute("set role casehug_worker").await?;
+                    Ok(())
+                })
+            })
+            .connect(database.url())
+            .await
+            .unwrap();
+        let stage = Self {
+            pool,
+            admin: PgPool::connect(database.admin_url()).await.unwrap(),
+            firm: Uuid::from_u128(1),
+            database,
+            connections,
+        };
+        stage.found().await;
+        stage
+    }
+
+    async fn found(&self) {
+        sqlx::query("insert into firms (id, name) values ($1, 'firm')")
+            .bind(self.firm)
+            .execute(&self.admin)
+            .await
+            .unwrap();
+        // One connection of a platform stands at a time: the others are history, which the queue does not mind.
+        let ids: Vec<Uuid> = (0..self.connections).map(connection).collect();
+        sqlx::query(
+            "insert into firm_integrations (id, firm_id, platform, region, account_id, account_label, is_active, connected_at, disconnected_at)
+             select c.id, $1, 'mycase', 'us', c.id::text, 'account', false, now(), now() from unnest($2::uuid[]) c(id)",
+        )
+        .bind(self.firm)
+        .bind(ids)
+        .execute(&self.admin)
+        .await
+        .unwrap();
+    }
+
+    pub(crate) fn job(&self, lane: &str, id: Uuid) -> Value {
+        self.job_of(0, lane, id)
+    }
+
+    pub(crate) fn job_of(&self, number: usize, lane: &str, id: Uuid) -> Value {
+        json!({ "id": id, "firm_id": self.firm, "connection_id": connection(number), "lane": lane, "kind": "probe",
+            "priority": 1, "run_id": id, "event_ids": [] })
+    }
+
+    pub(crate) async fn enqueue(&self, jobs: &[Value]) {
+        sqlx::query("select queue_enqueue($1)")
+            .bind(json!(jobs))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn register(&self, worker: Uuid) {
+        sqlx::query("select queue_register($1, 'test', $2)")
+            .bind(worker)
+            .bind(LEASE_MS)
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
+    /// Visits every connection, as a worker does that remembers nothing.
+    pub(crate) async fn lease(&self, worker: Uuid, limit: i32) -> Vec<Leased> {
+        let connections: Vec<Uuid> = (0..self.connections).map(connection).collect();
+        let rows = sqlx::query(
+            "select lane, fence, id from queue_lease($1, $2, $2, $3, array_fill(null::timestamptz, array[$4]),
+               array_fill(0::bigint, array[$4]), array_fill(false, array[$4])) where id is not null",
+        )
+        .bind(worker)
+        .bind(limit)
+        .bind(connections)
+        .bind(i32::try_from(self.connections).unwrap())
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        rows.iter().map(leased).collect()
+    }
+
+    pub(crate) async fn finish(
+        &self,
+        worker: Uuid,
+        leased: &[Leased],
+        effect: &str,
+        delay_ms: u64,
+    ) -> Vec<String> {
+        let finished = self.finish_or_go_on(worker, leased, effect, delay_ms, false);
+        finished.await.into_iter().map(|(lane, _)| lane).collect()
+    }
+
+    /// Finishes as `queue::finish` does, and returns the lanes that were written, with the next job where the worker went on.
+    pub(crate) async fn finish_or_go_on(
+        &self,
+        worker: Uuid,
+        done: &[Leased],
+        effect: &str,
+        delay_ms: u64,
+        go_on: bool,
+    ) -> Vec<(String, Option<Leased>)> {
+        let status = if effect == "delete" {
+            "success"
+        } else {
+            "pending"
+        };
+        let outcomes: Vec<Value> = done
+            .iter()
+            .map(|job| {
+                json!({ "lane": job.lane, "fence": job.fence, "job_id": job.id, "effect": effect, "delay_ms": delay_ms,
+                    "waiting_for": "retry", "counted": false, "limited": 0, "log_status": status,
+                    "duration_ms": 1, "outcome": "done", "probe": true, "go_on": go_on })
+            })
+            .collect();
+        let rows = sqlx::query("select lane, next_fence as fence, id from queue_finish($1, $2)")
+            .bind(worker)
+            .bind(json!(outcomes))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
+        rows.iter()
+            .map(|row| {
+                let next = row.get::<Option<Uuid>, _>("id").map(|_| leased(row));
+                (row.get("lane"), next)
+            })
+            .collect()
+    }
+
+    pub(crate) async fn count(&self, statement: &'static str) -> i64 {
+        sqlx::query_scalar(statement)
+            .fetch_one(&self.admin)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn stuck(&self) -> i64 {
+        self.count(
+            "select count(*) from lanes l where l.worker is null and l.ready_at is null
+               and exists (select 1 from jobs j where j.lane = l.key and j.state = 'queued')",
+        )
+        .await
+    }
+}
+
+fn leased(row: &PgRow) -> Leased {
+    Leased {
+        lane: row.get("lane"),
+        fence: row.get("fence"),
+        id: row.get("id"),
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Leased {
+    pub(crate) lane: String,
+    pub(crate) fence: i64,
+    pub(crate) id: Uuid,
+}

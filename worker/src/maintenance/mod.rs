@@ -7,6 +7,7 @@ mod tasks;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared::clock::Moment;
 use shared::config::Retention;
 use shared::db::{Database, DbError, schedules};
 use shared::domain::WorkerId;
@@ -49,6 +50,10 @@ const SCHEDULES: &[(&str, Duration, Task)] = &[
 /// A worker looks twice in a schedule's time whether it is due, within these bounds.
 const SHORTEST_TICK: Duration = Duration::from_millis(450);
 const LONGEST_TICK: Duration = Duration::from_secs(2);
+/// A schedule costs at most this part of the time: with an old transaction in its way it may take long, and dead rows are read again
+/// and again by whoever is in a hurry.
+const SHARE: u32 = 20;
+const LONGEST_REST: Duration = Duration::from_secs(30);
 
 pub(crate) struct Maintenance {
     database: Database,
@@ -99,12 +104,17 @@ impl Maintenance {
     ) {
         let tick = (every / 2).clamp(SHORTEST_TICK, LONGEST_TICK);
         loop {
-            if let Err(error) = self.run_once(name, every, task).await {
-                tracing::warn!(error = %error, schedule = name, "maintenance failed, trying again");
-            }
+            let started = Moment::now();
+            let rest = match self.run_once(name, every, task).await {
+                Ok(()) => tick.max((started.elapsed() * SHARE).min(LONGEST_REST)),
+                Err(error) => {
+                    tracing::warn!(error = %error, schedule = name, "maintenance failed, trying again");
+                    tick
+                }
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(tick) => {}
+                () = tokio::time::sleep(rest) => {}
             }
         }
     }

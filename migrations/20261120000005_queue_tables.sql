@@ -38,6 +38,9 @@ create table lanes (
   check ((worker is null) = (running_job is null))
 ) with (fillfactor = 60);
 create index lanes_ready on lanes (connection_id, priority, ready_at) where ready_at is not null;
+-- Who looks for one lane compares its worker with 'is not distinct from': from '=' the planner concludes that lanes_held would do, which
+-- looks the cheapest of all when it was last analysed, and holds every dead row while an old transaction is open. For the same reason no
+-- job is looked up by its id and the state 'queued'.
 create index lanes_held on lanes (connection_id, turn) where worker is not null;
 select guard_by_firm('lanes');
 

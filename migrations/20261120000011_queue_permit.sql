@@ -14,8 +14,8 @@ language plpgsql volatile as $$
 declare
   v_connection firm_integrations%rowtype;
 begin
-  perform 1 from lanes l join workers w on w.id = l.worker
-  where l.key = p_lane and l.fence = p_fence and l.worker = p_worker and w.alive_until > app_now();
+  perform 1 from lanes l join workers w on w.id = p_worker
+  where l.key = p_lane and l.fence = p_fence and l.worker is not distinct from p_worker and w.alive_until > app_now();
   if not found then
     return 'lease_lost';
   end if;

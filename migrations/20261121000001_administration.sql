@@ -15,8 +15,9 @@ grant update, delete on jobs to casehug_firm;
 grant update on lanes, integration_sync_logs to casehug_firm;
 
 -- The job list reads newest first. Without a firm it walks the keys of ids (version 7: they grow with time), with a firm this index;
--- it names both states, so that a job costs one entry here whether it waits or has failed.
-create index jobs_of_firm on jobs (firm_id, state, id);
+-- it tells both states apart, so that a job costs one entry here whether it waits or has failed. Not by the column itself: a look for a
+-- lane's waiting jobs must not find it here, where it would read those of all lanes.
+create index jobs_of_firm on jobs (firm_id, (state = 'failed'), id);
 create index jobs_failed_newest on jobs (id) where state = 'failed';
 create index jobs_failed_code on jobs (code, id) where state = 'failed';
 -- Jobs that somebody cancelled while they ran, and that came back instead.

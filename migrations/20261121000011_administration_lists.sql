@@ -33,8 +33,8 @@ begin
       join jobs j on j.lane = ''out:'' || c.id || '':'' || ($1).matter_id and j.state = ' || quote_literal(p_filter.state) || '
       where c.firm_id = $4';
   elsif v_in_lanes then
-    v_source := 'select j.id, j.created_at, j.connection_id, j.kind, j.matter_id, j.code, j.state from jobs j where j.state = '
-      || quote_literal(p_filter.state)
+    v_source := 'select j.id, j.created_at, j.connection_id, j.kind, j.matter_id, j.code, j.state from jobs j where '
+      || case when p_filter.state = 'queued' then 'not ' else '' end || '(j.state = ''failed'')'
       || case when p_firm is not null then ' and j.firm_id = $4' else '' end
       || case when p_filter.state = 'failed' and p_filter.code is not null and p_firm is null then ' and j.code = ($1).code' else '' end;
   else

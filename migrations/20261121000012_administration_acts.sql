@@ -153,7 +153,7 @@ declare
 begin
   if v_result.outcome = 'found' then
     update jobs j set run_at = app_now(), waiting_for = null, priority = 0
-    where j.id = p_job and j.state = 'queued' and not exists (select 1 from lanes l where l.key = any(v_lanes) and l.running_job = p_job);
+    where j.id = p_job and j.state <> 'failed' and not exists (select 1 from lanes l where l.key = any(v_lanes) and l.running_job = p_job);
     v_result.outcome := case when found then 'hurried' else 'wrong_state' end;
     v_result.due := queue_settle_lanes(v_lanes);
   end if;

@@ -49,7 +49,7 @@ declare
 begin
   with ended as materialized (
     select b.batch_id, b.position, b.job_id from batch_jobs b
-    where b.retried_at is not null and not exists (select 1 from jobs j where j.id = b.job_id and j.state = 'queued')
+    where b.retried_at is not null and not exists (select 1 from jobs j where j.id = b.job_id and j.state <> 'failed')
     limit p_limit),
   told as (
     select e.batch_id, g.status from ended e left join lateral (

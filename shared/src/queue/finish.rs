@@ -172,7 +172,7 @@ pub async fn is_held(
 ) -> Result<bool, sqlx::Error> {
     let mut db = database.worker().await?;
     sqlx::query_scalar!(
-        r#"select exists (select 1 from lanes where key = $1 and fence = $2 and worker = $3) as "held!""#,
+        r#"select exists (select 1 from lanes where key = $1 and fence = $2 and worker is not distinct from $3) as "held!""#,
         lane,
         fence,
         worker.0

@@ -33,12 +33,12 @@ impl Sabotage {
             Self::Fence => &[
                 Edit {
                     function: "queue_lock_held",
-                    from: "and l.fence = s.fence and l.worker = p_worker and l.running_job = s.job_id",
+                    from: "and l.fence = s.fence and l.worker is not distinct from p_worker and l.running_job = s.job_id",
                     to: "and l.running_job = s.job_id",
                 },
                 Edit {
                     function: "permit_refusal",
-                    from: "where l.key = p_lane and l.fence = p_fence and l.worker = p_worker and w.alive_until > app_now()",
+                    from: "where l.key = p_lane and l.fence = p_fence and l.worker is not distinct from p_worker and w.alive_until > app_now()",
                     to: "where l.key = p_lane",
                 },
             ],

@@ -1,0 +1,13 @@
+//! The queue's own steps, as a worker asks for them.
+
+mod races;
+mod steps;
+
+use crate::queue_stage::QueueStage;
+
+/// Lanes are spread over so many connections of a platform whose cap is 4.
+const CONNECTIONS: usize = 75;
+
+async fn start() -> QueueStage {
+    QueueStage::start(CONNECTIONS, 16).await
+}

@@ -1,0 +1,221 @@
+//! One at a time, with nobody beside.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::Executor;
+use uuid::Uuid;
+
+use super::{CONNECTIONS, start};
+use crate::queue_stage::{QueueStage, connection};
+
+#[tokio::test]
+async fn a_head_that_waits_for_its_retry_keeps_its_lane_waiting() {
+    let stage = start().await;
+    let (me, first, second) = (
+        Uuid::from_u128(10),
+        Uuid::from_u128(11),
+        Uuid::from_u128(12),
+    );
+    stage.register(me).await;
+    stage.enqueue(&[stage.job("lane", first)]).await;
+    let leased = stage.lease(me, 10).await;
+
+    stage.finish(me, &leased, "later", 3_600_000).await;
+    stage.enqueue(&[stage.job("lane", second)]).await;
+
+    assert!(stage.lease(me, 10).await.is_empty());
+    let due = stage
+        .count("select count(*) from lanes where ready_at > now() + interval '50 minutes'")
+        .await;
+    assert_eq!(due, 1);
+}
+
+#[tokio::test]
+async fn an_open_transaction_of_a_caller_makes_nobody_wait() {
+    let stage = start().await;
+    let me = Uuid::from_u128(10);
+    stage.register(me).await;
+    let mut caller = stage.admin.begin().await.unwrap();
+    sqlx::query(
+        "insert into events (firm_id, id, type, data) values ($1, 'open', 'matter.created', '{}')",
+    )
+    .bind(stage.firm)
+    .execute(&mut *caller)
+    .await
+    .unwrap();
+
+    let work = async {
+        stage
+            .enqueue(&[stage.job("lane", Uuid::from_u128(11))])
+            .await;
+        let leased = stage.lease(me, 10).await;
+        stage.finish(me, &leased, "delete", 0).await.len()
+    };
+    let finished = tokio::time::timeout(Duration::from_secs(5), work)
+        .await
+        .unwrap();
+
+    assert_eq!(finished, 1);
+    caller.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_whose_lease_has_lapsed_gets_no_lanes_and_its_own_are_taken_over_once() {
+    let stage = start().await;
+    let (dead, other) = (Uuid::from_u128(10), Uuid::from_u128(20));
+    stage.register(dead).await;
+    stage.register(other).await;
+    stage
+        .enqueue(&[stage.job("lane", Uuid::from_u128(11))])
+        .await;
+    let leased = stage.lease(dead, 10).await;
+    let lapse = "update workers set alive_until = now() - interval '1 second' where id = $1";
+    sqlx::query(lapse)
+        .bind(dead)
+        .execute(&stage.admin)
+        .await
+        .unwrap();
+    let elder =
+        "update workers set started_at = now() - interval '1 hour', lease_ms = 1 where id = $1";
+    sqlx::query(elder)
+        .bind(other)
+        .execute(&stage.admin)
+        .await
+        .unwrap();
+
+    assert!(stage.lease(dead, 10).await.is_empty());
+    let freed: Vec<Uuid> = sqlx::query_scalar("select queue_take_over($1, 100)")
+        .bind(other)
+        .fetch_all(&stage.pool)
+        .await
+        .unwrap();
+    let again = stage.lease(other, 10).await;
+
+    assert_eq!((freed.len(), again.len()), (1, 1));
+    assert!(again[0].fence > leased[0].fence);
+    assert!(
+        stage.finish(dead, &leased, "delete", 0).await.is_empty(),
+        "a stale outcome was accepted"
+    );
+    let beat: bool = sqlx::query_scalar("select queue_beat($1)")
+        .bind(dead)
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+    assert!(!beat, "the dead worker was not told");
+}
+
+#[tokio::test]
+async fn a_job_that_takes_its_worker_down_three_times_fails_and_frees_its_lane() {
+    let stage = start().await;
+    let (me, bad, good) = (
+        Uuid::from_u128(10),
+        Uuid::from_u128(11),
+        Uuid::from_u128(12),
+    );
+    stage.register(me).await;
+    stage
+        .enqueue(&[stage.job("lane", bad), stage.job("lane", good)])
+        .await;
+
+    for _ in 0..3 {
+        let leased = stage.lease(me, 10).await;
+        assert_eq!(leased[0].id, bad);
+        sqlx::query("select queue_release_lost('lane', $1)")
+            .bind(bad)
+            .execute(&stage.pool)
+            .await
+            .unwrap();
+    }
+
+    assert_eq!(stage.lease(me, 10).await[0].id, good);
+    assert_eq!(
+        stage
+            .count("select count(*) from activity where code = 'worker_lost' and status = 'failed'")
+            .await,
+        1
+    );
+    assert_eq!(
+        stage
+            .count("select count(*) from jobs where state = 'failed' and code = 'worker_lost'")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_job_joins_its_waiting_twin_and_never_a_running_one() {
+    let stage = start().await;
+    let me = Uuid::from_u128(10);
+    stage.register(me).await;
+    let twin = |id: u128| {
+        let mut job = stage.job("lane", Uuid::from_u128(id));
+        job["dedupe_key"] = json!("same");
+        job
+    };
+    stage.enqueue(&[twin(11), twin(12)]).await;
+    let joined = stage.count("select count(*) from activity where status = 'skipped' and details->>'joined' is not null").await;
+    let leased = stage.lease(me, 10).await;
+
+    stage.enqueue(&[twin(13)]).await;
+    stage.finish(me, &leased, "delete", 0).await;
+
+    assert_eq!(joined, 1);
+    assert_eq!(stage.lease(me, 10).await[0].id, Uuid::from_u128(13));
+}
+
+#[tokio::test]
+async fn the_queues_steps_are_volatile_functions_under_read_committed() {
+    let stage = start().await;
+
+    let others = stage
+        .count("select count(*) from pg_proc where proname ~ '^queue_(enqueue|lease|finish|take_over|permit)' and provolatile <> 'v'")
+        .await;
+    let level: String = sqlx::query_scalar("show transaction_isolation")
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+
+    assert_eq!((others, level.as_str()), (0, "read committed"));
+}
+
+#[tokio::test]
+async fn a_held_lane_is_looked_up_by_its_key_whatever_the_statistics_say() {
+    // One session, so that its counts are told when it is asked to.
+    let stage = QueueStage::start(CONNECTIONS, 1).await;
+    let me = Uuid::from_u128(10);
+    stage.register(me).await;
+    let jobs: Vec<Value> = (0..2_000_u32)
+        .map(|n| stage.job(&format!("lane{n}"), Uuid::from_u128(100 + u128::from(n))))
+        .collect();
+    stage.enqueue(&jobs).await;
+    // As analysed now, with nothing held, the index of held lanes looks cheaper than that of all keys.
+    stage.admin.execute("analyze lanes").await.unwrap();
+    let leased = stage.lease(me, 1).await;
+    let before = reads_of_held_lanes(&stage).await;
+
+    let refusal: Option<String> =
+        sqlx::query_scalar("select permit_refusal($1, $2, $3, $4, $5, 0)")
+            .bind(me)
+            .bind(&leased[0].lane)
+            .bind(leased[0].fence)
+            .bind(leased[0].id)
+            .bind(connection(0))
+            .fetch_one(&stage.pool)
+            .await
+            .unwrap();
+    let written = stage.finish(me, &leased, "delete", 0).await;
+
+    assert_ne!(refusal.as_deref(), Some("lease_lost"));
+    assert_eq!(written.len(), 1);
+    assert_eq!(reads_of_held_lanes(&stage).await, before);
+}
+
+async fn reads_of_held_lanes(stage: &QueueStage) -> i64 {
+    let tell = stage.pool.execute("select pg_stat_force_next_flush()");
+    tell.await.unwrap();
+    stage
+        .count("select idx_scan from pg_stat_user_indexes where indexrelname = 'lanes_held'")
+        .await
+}

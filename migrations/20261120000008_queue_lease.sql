@@ -35,8 +35,10 @@ create type leased_job as (
   lane text, fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid, explicit boolean, run_id uuid,
   event_ids text[], priority smallint, attempts integer, limited integer, age_ms bigint, cancelled boolean);
 
--- A lane made ready by a transaction that has not committed yet carries a time that lies back by as much as that transaction lasts.
-create function queue_floor_slack() returns interval language sql immutable as $$ select interval '60 s' $$;
+-- A lane made ready by a transaction that has not committed yet carries a time that lies back by as much as that transaction lasts. One that
+-- lasts longer than this is found by the look at all ready connections, which tells the time of each one's first lane. Each visit reads the
+-- dead rows of so long again while an old transaction is open.
+create function queue_floor_slack() returns interval language sql immutable as $$ select interval '5 s' $$;
 
 -- The visits that may take something: those whose lock is got, with their pauses and their room.
 -- No bitmaps: only an index scan marks the entries of dead rows that it meets, and those of held lanes are dead soon.

@@ -79,7 +79,7 @@ declare
 begin
   select array_agg(x.key) into v_keys from (
     select l.key from lanes l join unnest(p_lanes, p_fences) h(key, fence) on l.key = h.key and l.fence = h.fence
-    where l.worker = p_worker order by l.key for update of l) x;
+    where l.worker is not distinct from p_worker order by l.key for update of l) x;
   update lanes l set worker = null, running_job = null, transferring = false where l.key = any(v_keys);
   perform queue_settle_lanes(v_keys);
   return coalesce(cardinality(v_keys), 0);
@@ -91,10 +91,10 @@ create function queue_begin_transfer(p_worker uuid, p_lane text, p_fence bigint)
 declare
   v_connection uuid;
 begin
-  select l.connection_id into v_connection from lanes l where l.key = p_lane and l.fence = p_fence and l.worker = p_worker;
+  select l.connection_id into v_connection from lanes l where l.key = p_lane and l.fence = p_fence and l.worker is not distinct from p_worker;
   perform pg_advisory_xact_lock(hashtextextended(v_connection::text, 7));
   update lanes l set transferring = true
-  where l.key = p_lane and l.fence = p_fence and l.worker = p_worker and not exists (
+  where l.key = p_lane and l.fence = p_fence and l.worker is not distinct from p_worker and not exists (
     select 1 from lanes o where o.connection_id = v_connection and o.worker is not null and o.transferring);
   return found;
 end $$;

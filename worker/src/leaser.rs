@@ -139,12 +139,13 @@ impl Leaser {
                 return Err(error);
             }
         };
-        if !unknown.is_empty() {
+        // Most of them have ended since they were listed.
+        let given = queue::give_back(&self.database, self.worker, &unknown).await?;
+        if given > 0 {
             tracing::warn!(
-                lanes = unknown.len(),
+                lanes = given,
                 "gave lanes back whose lease was never answered"
             );
-            queue::give_back(&self.database, self.worker, &unknown).await?;
         }
         self.next_reconcile = Moment::now() + RECONCILE;
         Ok(())

@@ -96,7 +96,7 @@ pub async fn list_held(
         .collect())
 }
 
-/// Gives back leases that were not started; no attempt is counted.
+/// Gives back leases that were not started; no attempt is counted. Returns how many of them were still held.
 ///
 /// # Errors
 /// The database refused; the leases then end with the worker's own.
@@ -104,16 +104,16 @@ pub async fn give_back(
     database: &Database,
     worker: WorkerId,
     held: &[HeldLane],
-) -> Result<(), sqlx::Error> {
+) -> Result<i32, sqlx::Error> {
     if held.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let lanes: Vec<_> = held.iter().map(|held| held.lane.clone()).collect();
     let fences: Vec<_> = held.iter().map(|held| held.fence).collect();
     let connections: Vec<_> = held.iter().map(|held| held.connection).collect();
     let mut db = database.worker().await?;
-    sqlx::query_scalar!(
-        "select queue_give_back($1, $2, $3)",
+    let given = sqlx::query_scalar!(
+        r#"select queue_give_back($1, $2, $3) as "given!""#,
         worker.0,
         &lanes,
         &fences
@@ -121,7 +121,8 @@ pub async fn give_back(
     .fetch_one(&mut *db)
     .await?;
     notify_ready(&mut db, &connections).await?;
-    db.commit().await
+    db.commit().await?;
+    Ok(given)
 }
 
 impl From<&LeasedJob> for HeldLane {

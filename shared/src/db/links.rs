@@ -195,7 +195,7 @@ pub async fn are_linked(
     .await
 }
 
-/// Another document of the same matter with the same bytes, already at the provider.
+/// Another document of the same matter with the same bytes, already at the provider; none when the document itself is there.
 pub async fn find_same_bytes(
     db: &mut PgConnection,
     matter_link: LinkId,
@@ -203,9 +203,12 @@ pub async fn find_same_bytes(
     effect_key: &str,
 ) -> Result<Option<(uuid::Uuid, ExternalId)>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"select record_id, external_id from links
-           where parent_id = $1 and sha256 = $2 and effect_key <> $3 and state = 'linked' and superseded_at is null
-           order by linked_at limit 1"#,
+        r#"select s.record_id, s.external_id from links s
+           where s.parent_id = $1 and s.sha256 = $2 and s.effect_key <> $3 and s.state = 'linked' and s.superseded_at is null
+             and not exists (select 1 from links o
+               where o.firm_id = s.firm_id and o.platform = s.platform and o.region = s.region and o.account_id = s.account_id
+                 and o.kind = s.kind and o.effect_key = $3 and o.state = 'linked' and o.superseded_at is null)
+           order by s.linked_at limit 1"#,
         matter_link.0,
         sha256,
         effect_key,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use shared::db::{connections, links};
+use shared::db::{Transaction, connections, links};
 use shared::domain::connection::{Connection, ConnectionState};
 use shared::domain::job::LeasedJob;
 use shared::domain::link::{Account, Claim, Effect};
@@ -71,9 +71,8 @@ impl Execution {
     }
 
     /// The connection, when work may go on over it.
-    async fn connection(&self) -> Result<Arc<Connection>, CallError> {
-        let mut db = self.shared.database.firm(self.job.firm_id).await?;
-        let found = connections::find(&mut db, self.job.firm_id, self.job.connection_id).await?;
+    async fn connection(&self, db: &mut Transaction) -> Result<Arc<Connection>, CallError> {
+        let found = connections::find(db, self.job.firm_id, self.job.connection_id).await?;
         let Some(connection) = found else {
             return Err(Instruction::Skipped(SkipReason::ConnectionGone).into());
         };
@@ -89,7 +88,14 @@ impl Execution {
 
     /// Reads the connection and opens the session with its platform: one an execution.
     pub(crate) async fn open(&self) -> Result<Context<'_, Clio>, CallError> {
-        let connection = self.connection().await?;
+        Ok(self.open_reading().await?.0)
+    }
+
+    /// The same, and the firm's transaction in which the connection was read, for what else the job has to read first: every
+    /// transaction costs a trip to the database. To be dropped before anything is waited for.
+    pub(crate) async fn open_reading(&self) -> Result<(Context<'_, Clio>, Transaction), CallError> {
+        let mut db = self.shared.database.firm(self.job.firm_id).await?;
+        let connection = self.connection(&mut db).await?;
         let clio = &self.shared.clio;
         let Some(oauth) = clio.oauth(connection.region) else {
             return Err(not_configured(connection.platform));
@@ -108,13 +114,14 @@ impl Execution {
             cancel: self.cancel.clone(),
         }));
         let session = self.session.get_or_init(|| session).clone();
-        Ok(Context {
+        let context = Context {
             execution: self,
             account: connection.account(),
             connection,
             session,
             provider: clio,
-        })
+        };
+        Ok((context, db))
     }
 }
 

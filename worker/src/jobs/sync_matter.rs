@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use serde_json::{Map, Value, json};
-use shared::db::{links, matters, provider_cache};
+use shared::db::{Transaction, links, matters, provider_cache};
 use shared::domain::case_types;
 use shared::domain::link::{Effect, LinkKind, Settled};
 use shared::domain::outcome::{Instruction, MATTER_NOT_SYNCED, Report, SkipReason};
@@ -25,13 +25,16 @@ const MISS_HOLDS: Duration = Duration::from_mins(10);
 /// Runs the job.
 pub async fn run(execution: &Execution) -> Instruction {
     execution
-        .tell(async { execution.open().await?.sync_matter().await })
+        .tell(async {
+            let (context, db) = execution.open_reading().await?;
+            context.sync_matter(db).await
+        })
         .await
 }
 
 impl<P: Provider> Context<'_, P> {
-    async fn sync_matter(&self) -> Result<Report, CallError> {
-        let matter = self.read_matter().await?;
+    async fn sync_matter(&self, db: Transaction) -> Result<Report, CallError> {
+        let matter = self.read_matter(db).await?;
         let mut details = Map::new();
         let external_id = self.ensure_matter(&matter, &mut details).await?;
         Ok(Report {
@@ -42,10 +45,9 @@ impl<P: Provider> Context<'_, P> {
         })
     }
 
-    async fn read_matter(&self) -> Result<Matter, CallError> {
+    async fn read_matter(&self, mut db: Transaction) -> Result<Matter, CallError> {
         let job = &self.execution.job;
         let id = job.matter_id.unwrap_or(MatterId(uuid::Uuid::nil()));
-        let mut db = self.execution.shared.database.firm(job.firm_id).await?;
         let matter = matters::find(&mut db, job.firm_id, id).await?;
         matter.ok_or_else(|| Instruction::Skipped(SkipReason::RecordGone).into())
     }

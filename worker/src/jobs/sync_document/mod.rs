@@ -6,7 +6,7 @@
 mod transfer;
 
 use serde_json::{Map, json};
-use shared::db::{links, matters};
+use shared::db::{Transaction, links, matters};
 use shared::domain::link::{Effect, Existing, LinkKind, Settled};
 use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
 use shared::domain::records::Upload;
@@ -22,7 +22,10 @@ const UNKNOWN_TYPE: &str = "application/octet-stream";
 /// Runs the job.
 pub async fn run(execution: &Execution) -> Instruction {
     execution
-        .tell(async { execution.open().await?.sync_document().await })
+        .tell(async {
+            let (context, db) = execution.open_reading().await?;
+            context.sync_document(db).await
+        })
         .await
 }
 
@@ -34,9 +37,10 @@ struct File {
 }
 
 impl<P: Provider> Context<'_, P> {
-    async fn sync_document(&self) -> Result<Report, CallError> {
-        let upload = self.read_upload().await?;
-        let (matter_link, matter) = self.linked_matter(&upload).await?;
+    async fn sync_document(&self, mut db: Transaction) -> Result<Report, CallError> {
+        let upload = self.read_upload(&mut db).await?;
+        let (matter_link, matter) = self.linked_matter(&mut db, &upload).await?;
+        drop(db);
         let file = self.measure(upload, matter).await?;
         if let Some(report) = self.same_bytes(matter_link, &file).await? {
             return Ok(report);
@@ -45,11 +49,10 @@ impl<P: Provider> Context<'_, P> {
     }
 
     /// Only approved documents leave.
-    async fn read_upload(&self) -> Result<Upload, CallError> {
+    async fn read_upload(&self, db: &mut Transaction) -> Result<Upload, CallError> {
         let job = &self.execution.job;
         let id = job.upload_id.unwrap_or(UploadId(uuid::Uuid::nil()));
-        let mut db = self.execution.shared.database.firm(job.firm_id).await?;
-        match matters::find_upload(&mut db, job.firm_id, id).await? {
+        match matters::find_upload(db, job.firm_id, id).await? {
             Some(upload) if upload.approved && Some(upload.matter_id) == job.matter_id => {
                 Ok(upload)
             }
@@ -58,15 +61,13 @@ impl<P: Provider> Context<'_, P> {
         }
     }
 
-    async fn linked_matter(&self, upload: &Upload) -> Result<(LinkId, ExternalId), CallError> {
-        let mut db = self
-            .execution
-            .shared
-            .database
-            .firm(self.account.firm_id)
-            .await?;
+    async fn linked_matter(
+        &self,
+        db: &mut Transaction,
+        upload: &Upload,
+    ) -> Result<(LinkId, ExternalId), CallError> {
         let key = upload.matter_id.to_string();
-        let found = links::find(&mut db, &self.account, LinkKind::Matter, &key).await?;
+        let found = links::find(db, &self.account, LinkKind::Matter, &key).await?;
         found.ok_or_else(|| Instruction::Fail(Failure::matter_not_synced()).into())
     }
 
@@ -109,12 +110,6 @@ impl<P: Provider> Context<'_, P> {
             .firm(self.account.firm_id)
             .await?;
         let key = file.upload.id.to_string();
-        if links::find(&mut db, &self.account, LinkKind::Document, &key)
-            .await?
-            .is_some()
-        {
-            return Ok(None);
-        }
         let same = links::find_same_bytes(&mut db, matter, &file.sha256, &key).await?;
         Ok(same.map(|(upload, id)| report(id, [("same_as", json!(upload))])))
     }

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use shared::config::WorkerConfig;
-use shared::db::{Database, DbError, connections};
+use shared::db::{Database, DbError, tokens};
 use shared::{schema, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -107,7 +107,7 @@ async fn wait_until_good(config: &WorkerConfig, database: &Database) -> anyhow::
 
 async fn list_key_ids(database: &Database) -> Result<Vec<String>, DbError> {
     let mut db = database.worker().await?;
-    connections::list_key_ids(&mut db).await
+    tokens::list_key_ids(&mut db).await
 }
 
 fn drain_on_signal(drain: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {

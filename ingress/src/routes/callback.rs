@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use shared::clock;
 use shared::crypto::Place;
-use shared::db::{connections, oauth_states, violates};
+use shared::db::{connections, oauth_states, tokens::Grant, violates};
 use shared::domain::connection::Identity;
 use shared::domain::{ConnectionId, FirmId, Platform, Region};
 use shared::limit;
@@ -159,7 +159,7 @@ async fn store(
         .refresh
         .as_ref()
         .map(|t| state.keys.seal(t, place("refresh_token")));
-    let grant = connections::Grant {
+    let grant = Grant {
         access: &access,
         refresh: refresh.as_deref(),
         expires_in: tokens.expires_in,

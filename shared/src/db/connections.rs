@@ -1,4 +1,4 @@
-//! `firm_integrations`: connections, their tokens (sealed) and their refresh.
+//! `firm_integrations`: connections and their state.
 
 use std::time::Duration;
 
@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::db::corrupt;
+use crate::db::{
+    corrupt,
+    tokens::{Grant, millis},
+};
 use crate::domain::{
     ConnectionId, FirmId, Platform, Region,
     connection::{Connection, ConnectionState, Identity},
@@ -135,49 +138,6 @@ pub async fn list_of_firms(
     rows.into_iter().map(Connection::try_from).collect()
 }
 
-/// Access and refresh token as they lie in their row.
-#[derive(Debug, Clone)]
-pub struct SealedTokens {
-    pub access: String,
-    pub refresh: Option<String>,
-    pub version: i64,
-    /// Until the access token ends; nothing when it never does.
-    pub expires_in: Option<Duration>,
-}
-
-/// The sealed tokens of a connection; nothing when it has none any more.
-pub async fn find_tokens(
-    db: &mut PgConnection,
-    id: ConnectionId,
-) -> Result<Option<SealedTokens>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"select access_token, refresh_token, token_version,
-             (extract(epoch from token_expires_at - app_now()) * 1000)::bigint as expires_in_ms
-           from firm_integrations where id = $1"#,
-        id.0
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(row.and_then(|row| {
-        Some(SealedTokens {
-            access: row.access_token?,
-            refresh: row.refresh_token,
-            version: row.token_version,
-            expires_in: row
-                .expires_in_ms
-                .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
-        })
-    }))
-}
-
-/// What a platform granted, sealed.
-#[derive(Debug)]
-pub struct Grant<'a> {
-    pub access: &'a str,
-    pub refresh: Option<&'a str>,
-    pub expires_in: Option<Duration>,
-}
-
 /// Writes a fresh authorisation: a new row, or the firm's present one with a new epoch. Links are not touched:
 /// they belong to the account.
 pub async fn upsert(
@@ -208,64 +168,6 @@ pub async fn upsert(
         grant.access,
         grant.refresh,
         millis(grant.expires_in),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Takes the right to refresh this version of the tokens, for as long as the call may take. False: somebody else is at it,
-/// or has already been.
-pub async fn begin_refresh(
-    db: &mut PgConnection,
-    id: ConnectionId,
-    version: i64,
-    at_most: Duration,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!(
-        r#"update firm_integrations set refreshing_until = app_now() + $3::bigint * interval '1 ms'
-           where id = $1 and token_version = $2 and (refreshing_until is null or refreshing_until < app_now())"#,
-        id.0,
-        version,
-        millis(Some(at_most)),
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Stores refreshed tokens (compare and set); the old refresh token stays when none came.
-pub async fn set_tokens(
-    db: &mut PgConnection,
-    id: ConnectionId,
-    version: i64,
-    grant: &Grant<'_>,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!(
-        r#"update firm_integrations set access_token = $3, refresh_token = coalesce($4, refresh_token),
-             token_expires_at = app_now() + $5::bigint * interval '1 ms', token_version = token_version + 1, refreshing_until = null
-           where id = $1 and token_version = $2"#,
-        id.0,
-        version,
-        grant.access,
-        grant.refresh,
-        millis(grant.expires_in),
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Gives the right to refresh back after a call that failed.
-pub async fn end_refresh(
-    db: &mut PgConnection,
-    id: ConnectionId,
-    version: i64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update firm_integrations set refreshing_until = null where id = $1 and token_version = $2",
-        id.0,
-        version
     )
     .execute(db)
     .await?;
@@ -335,14 +237,6 @@ pub async fn unpark(db: &mut PgConnection, id: ConnectionId) -> Result<(), sqlx:
     Ok(())
 }
 
-/// Deletes pauses that have ended.
-pub async fn delete_ended_pauses(db: &mut PgConnection) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query!("delete from pauses where until < app_now()")
-        .execute(db)
-        .await?;
-    Ok(done.rows_affected())
-}
-
 /// Makes `sync_status` true: `error` without authorisation or after a failure, `syncing` while a lane is held or due, else `idle`.
 /// Looks only at connections where something went on lately.
 pub async fn set_sync_statuses(db: &mut PgConnection) -> Result<u64, sqlx::Error> {
@@ -374,38 +268,4 @@ pub async fn set_sync_statuses(db: &mut PgConnection) -> Result<u64, sqlx::Error
     .execute(db)
     .await?;
     Ok(done.rows_affected())
-}
-
-/// Connections whose access token ends within `ahead`, and that can have another one, unless their refresh waits already. One whose
-/// refresh has failed for good lately rests for an hour.
-pub async fn list_expiring(
-    db: &mut PgConnection,
-    ahead: Duration,
-) -> Result<Vec<(FirmId, ConnectionId)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"select c.firm_id as "firm_id: FirmId", c.id as "id: ConnectionId" from firm_integrations c
-           where c.is_active and c.disconnected_at is null and c.needs_reconnect_reason is null and c.refresh_token is not null
-             and c.token_expires_at < app_now() + $1::bigint * interval '1 ms'
-             and not exists (select 1 from jobs j where j.lane = 'out:' || c.id || ':refresh_token' and j.state = 'queued')
-             and not exists (select 1 from jobs j where j.lane = 'out:' || c.id || ':refresh_token' and j.state = 'failed'
-               and j.failed_at > app_now() - interval '1 hour')"#,
-        millis(Some(ahead)),
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.firm_id, row.id)).collect())
-}
-
-/// Key ids that some stored token was sealed with.
-pub async fn list_key_ids(db: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select distinct split_part(t, '.', 2) as "key!" from firm_integrations c,
-           lateral unnest(array[c.access_token, c.refresh_token, c.webhook_secret]) t where t like 'v1.%'"#
-    )
-    .fetch_all(db)
-    .await
-}
-
-fn millis(duration: Option<Duration>) -> Option<i64> {
-    duration.map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }

@@ -16,6 +16,7 @@ pub mod provider_cache;
 pub mod retention;
 pub mod schedules;
 pub mod sync_logs;
+pub mod tokens;
 
 use std::time::Duration;
 

@@ -186,6 +186,14 @@ async fn record(
     Ok(activity::insert(db, &entry).await?)
 }
 
+/// Deletes pauses that have ended.
+pub async fn delete_ended(db: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!("delete from pauses where until < app_now()")
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

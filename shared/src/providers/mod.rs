@@ -1,6 +1,7 @@
 //! Providers: what the four platforms can do, in our words. Wire formats never leave a platform's own folder.
 
 mod answer;
+mod call;
 mod error;
 mod http;
 mod oauth;
@@ -12,10 +13,11 @@ mod transfer;
 
 pub mod clio;
 
+pub use call::Call;
 pub use error::{CallError, ProviderError};
 pub use http::{Hosts, Http, HttpSettings};
 pub use oauth::{Credentials, GrantedTokens, OAuthClient, OAuthError};
-pub use session::{Call, Session, SessionSettings};
+pub use session::{Session, SessionSettings};
 pub use tokens::REFRESH_BEFORE;
 pub use transfer::{Target, TransferError};
 

@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::crypto::{KeyRing, Place};
 use crate::db::{
     Database,
-    connections::{self, Grant, SealedTokens},
+    tokens::{self, Grant, SealedTokens},
 };
 use crate::domain::{connection::Connection, outcome::Waiting};
 use crate::providers::{CallError, GrantedTokens, OAuthClient, OAuthError};
@@ -91,7 +91,7 @@ impl Tokens {
 
     async fn read(&self, connection: &Connection) -> Result<SealedTokens, CallError> {
         let mut db = self.database.firm(connection.firm_id).await?;
-        connections::find_tokens(&mut db, connection.id)
+        tokens::find(&mut db, connection.id)
             .await?
             .ok_or(CallError::NeedsReconnect)
     }
@@ -119,8 +119,8 @@ impl Tokens {
         old: SealedTokens,
     ) -> Result<SealedTokens, CallError> {
         let mut db = self.database.firm(connection.firm_id).await?;
-        let ours = connections::begin_refresh(&mut db, connection.id, old.version, REFRESH_AT_MOST)
-            .await?;
+        let ours =
+            tokens::begin_refresh(&mut db, connection.id, old.version, REFRESH_AT_MOST).await?;
         db.commit().await?;
         if !ours {
             return self.wait_for_other(connection, old).await;
@@ -136,7 +136,7 @@ impl Tokens {
             Ok(granted) => self.store(connection, &old, &granted).await,
             Err(error) => {
                 let mut db = self.database.firm(connection.firm_id).await?;
-                connections::end_refresh(&mut db, connection.id, old.version).await?;
+                tokens::end_refresh(&mut db, connection.id, old.version).await?;
                 db.commit().await?;
                 self.fall_back(error, old)
             }
@@ -189,7 +189,7 @@ impl Tokens {
             expires_in: granted.expires_in,
         };
         let mut db = self.database.firm(connection.firm_id).await?;
-        let stored = connections::set_tokens(&mut db, connection.id, old.version, &grant).await?;
+        let stored = tokens::set(&mut db, connection.id, old.version, &grant).await?;
         db.commit().await?;
         if !stored {
             // A reconnect came in between: its tokens are newer than ours.

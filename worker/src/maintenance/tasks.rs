@@ -2,7 +2,7 @@
 
 use shared::clock;
 use shared::db::breaker::{self, BreakerRules};
-use shared::db::{DbError, connections, links, oauth_states, retention, schedules};
+use shared::db::{DbError, connections, links, oauth_states, pauses, retention, schedules, tokens};
 use shared::domain::job::{Priority, RunContext};
 use shared::domain::{ConnectionId, FirmId, Platform, RunId};
 use shared::providers::REFRESH_BEFORE;
@@ -59,7 +59,7 @@ impl Maintenance {
     /// A refresh for each connection whose token ends soon; one waits at a time.
     pub(super) async fn refresh_tokens(&self) -> Result<(), DbError> {
         let mut db = self.database.worker().await?;
-        let found = connections::list_expiring(&mut db, REFRESH_BEFORE).await?;
+        let found = tokens::list_expiring(&mut db, REFRESH_BEFORE).await?;
         let jobs: Vec<_> = found
             .into_iter()
             .map(|(firm, id)| background(firm, id).refresh_token())
@@ -95,7 +95,7 @@ impl Maintenance {
     pub(super) async fn clean_up(&self) -> Result<(), DbError> {
         let mut db = self.database.worker().await?;
         oauth_states::delete_expired(&mut db).await?;
-        connections::delete_ended_pauses(&mut db).await?;
+        pauses::delete_ended(&mut db).await?;
         retention::delete_breaches(&mut db, self.retention.activity_days).await?;
         db.commit().await
     }

@@ -1,0 +1,38 @@
+//! A record as a whole: whose lines are checked, and what is no record.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{get, post};
+use crate::clio_requests::{check, violations};
+
+#[test]
+fn only_requests_to_clio_are_checked_and_other_platforms_are_found() {
+    let mut storage = get("/nowhere");
+    storage["platform"] = json!("storage");
+    let mut other = get("/users/who_am_i");
+    other["platform"] = json!("mycase");
+    let mut cut = post("/contacts", json!({}));
+    cut["body"] = Value::Null;
+    cut["fault"] = json!("client_left");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    for line in [storage, get("/users/who_am_i"), other, cut] {
+        writeln!(file, "{line}").unwrap();
+    }
+
+    let report = violations(file.path()).unwrap();
+
+    assert_eq!(report.requests_checked, 2);
+    assert_eq!(
+        report.violations,
+        ["line 3: the platform is neither clio nor storage"]
+    );
+}
+
+#[test]
+fn a_line_that_is_no_record_line_is_an_error() {
+    assert!(check("{\"platform\":\"clio\"}").is_err());
+    assert!(violations(Path::new("/nonexistent/record.jsonl")).is_err());
+}

@@ -1,0 +1,117 @@
+//! The walk itself: every boundary of a sync, with every blow that fits it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use harness::{Protocol, Side};
+
+use super::boundaries::boundaries;
+use super::walker::Walker;
+use super::{Blow, Boundary, Case};
+
+/// So many systems walk side by side: a case mostly waits for leases and settle times.
+const SYSTEMS: usize = 6;
+
+async fn walk(cases: Vec<Case>, search_lag: bool) {
+    let queue: VecDeque<(usize, Case)> = (1..).zip(cases).collect();
+    let total = queue.len();
+    let queue = Arc::new(Mutex::new(queue));
+    let mut walking = Vec::new();
+    for _ in 0..SYSTEMS {
+        let queue = queue.clone();
+        walking.push(tokio::spawn(async move {
+            let mut failures = Vec::new();
+            let mut walker = Walker::start(search_lag).await;
+            loop {
+                let next = queue.lock().unwrap().pop_front();
+                let Some((number, case)) = next else { break };
+                if let Err(why) = walker.run(&case, number).await {
+                    failures.push(format!("{case:?}: {why}"));
+                    walker = Walker::start(search_lag).await;
+                }
+            }
+            walker.app.finish().await;
+            failures
+        }));
+    }
+    let mut failures = Vec::new();
+    for system in walking {
+        failures.extend(system.await.unwrap());
+    }
+    assert!(
+        failures.is_empty(),
+        "{} of {total} cases failed:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+fn cases(boundaries: &[Boundary], blow: Blow) -> Vec<Case> {
+    boundaries
+        .iter()
+        .map(|boundary| Case {
+            boundary: boundary.clone(),
+            blow,
+        })
+        .collect()
+}
+
+/// Six requests and a transfer, and at least a commit around each: fewer would mean that the walk no longer sees the sync.
+fn assert_complete(boundaries: &[Boundary]) {
+    let requests = boundaries
+        .iter()
+        .filter(|b| b.protocol == Protocol::Http)
+        .count();
+    assert_eq!(requests, 7 * 2, "{boundaries:#?}");
+    assert!(boundaries.len() >= 25 * 2, "{boundaries:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crash_a_worker_killed_at_any_boundary_leaves_exactly_one_of_each() {
+    let boundaries = boundaries(false).await;
+    assert_complete(&boundaries);
+
+    let mut all = cases(&boundaries, Blow::Kill);
+    let sent: Vec<_> = boundaries
+        .iter()
+        .filter(|b| b.side == Side::Before)
+        .cloned()
+        .collect();
+    all.extend(cases(&sent, Blow::KillThenDeliver));
+
+    walk(all, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crash_a_worker_frozen_past_its_lease_at_any_boundary_changes_nothing_when_it_goes_on() {
+    let boundaries = boundaries(false).await;
+
+    let mut all = cases(&boundaries, Blow::Freeze);
+    let answered: Vec<_> = boundaries
+        .iter()
+        .filter(|b| b.side == Side::After)
+        .cloned()
+        .collect();
+    all.extend(cases(&answered, Blow::FreezeAndHold));
+
+    walk(all, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn crash_a_search_that_lags_behind_never_leads_to_a_second_record() {
+    let boundaries: Vec<_> = boundaries(true)
+        .await
+        .into_iter()
+        .filter(|b| b.protocol == Protocol::Http)
+        .collect();
+
+    let mut all = cases(&boundaries, Blow::Kill);
+    let sent: Vec<_> = boundaries
+        .iter()
+        .filter(|b| b.side == Side::Before)
+        .cloned()
+        .collect();
+    all.extend(cases(&sent, Blow::KillThenDeliver));
+
+    walk(all, true).await;
+}

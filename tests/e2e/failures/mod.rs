@@ -1,0 +1,10 @@
+//! Bad days: refusals, outages, deleted records, lost tokens; each ends as the product's words say.
+
+mod tokens;
+
+mod refusals;
+
+mod documents;
+mod records;
+
+mod stops;

@@ -111,7 +111,7 @@ begin
 end $$;
 
 -- Appends jobs to their lanes, in the order given. Returns the connections of which a lane became ready: the caller tells the workers.
-create function queue_enqueue(p_jobs jsonb) returns uuid[] language plpgsql volatile as $$
+create function queue_enqueue(p_jobs jsonb) returns uuid[] language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 declare
   v_now timestamptz := app_now();
   v_jobs new_job[];

@@ -156,7 +156,7 @@ end $$;
 
 -- Visits connections and leases lanes of theirs. A row for each job taken and a row for each visit.
 create function queue_lease(p_worker uuid, p_limit integer, p_limit_others integer, p_connections uuid[], p_ready_floors timestamptz[],
-  p_turn_floors bigint[], p_background_first boolean[]) returns setof leased_job language plpgsql volatile as $$
+  p_turn_floors bigint[], p_background_first boolean[]) returns setof leased_job language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 declare
   v_now timestamptz := app_now();
   v_visits connection_visit[];

@@ -134,7 +134,7 @@ end $$;
 create function queue_finish(p_worker uuid, p_outcomes jsonb) returns table (
   lane text, fence bigint, connection_id uuid, ready boolean, next_fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid,
   explicit boolean, run_id uuid, event_ids text[], priority smallint, attempts integer, limited integer, age_ms bigint, cancelled boolean)
-language plpgsql volatile as $$
+language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := app_now();

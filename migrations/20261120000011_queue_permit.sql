@@ -67,7 +67,7 @@ end $$;
 create function queue_permit(
   p_worker uuid, p_lane text, p_fence bigint, p_job uuid, p_connection uuid, p_epoch bigint,
   p_bucket text, p_firm uuid, p_budget integer, p_window_ms integer, p_jitter_ms integer, p_patience_ms integer,
-  p_link uuid, p_send_ms integer) returns permit_answer language plpgsql volatile as $$
+  p_link uuid, p_send_ms integer) returns permit_answer language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 declare
   v_answer permit_answer := ('go', 0, null, 0, 0, null)::permit_answer;
   v_reason text;

@@ -20,7 +20,7 @@ end $$;
 --   'lost'   the caller's own fence is stale
 create function link_claim(
   p_firm uuid, p_platform text, p_region text, p_account text, p_kind text, p_effect_key text, p_record uuid, p_parent uuid, p_sha256 text,
-  p_lane text, p_fence bigint, p_settle_ms integer) returns link_claim language plpgsql volatile as $$
+  p_lane text, p_fence bigint, p_settle_ms integer) returns link_claim language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 declare
   v_link links%rowtype;
   v_now timestamptz;

@@ -107,6 +107,39 @@ async fn a_worker_whose_lease_has_lapsed_gets_no_lanes_and_its_own_are_taken_ove
 }
 
 #[tokio::test]
+async fn a_lane_given_back_is_found_by_a_visit_however_long_its_job_has_waited() {
+    let stage = start().await;
+    let (me, other) = (Uuid::from_u128(10), Uuid::from_u128(20));
+    stage.register(me).await;
+    stage.register(other).await;
+    stage
+        .enqueue(&[stage.job("lane", Uuid::from_u128(11))])
+        .await;
+    let leased = stage.lease(me, 10).await;
+    let long_ago = "update jobs set run_at = now() - interval '1 hour'";
+    stage.admin.execute(long_ago).await.unwrap();
+
+    sqlx::query("select queue_give_back($1, array['lane'], array[$2::bigint])")
+        .bind(me)
+        .bind(leased[0].fence)
+        .execute(&stage.pool)
+        .await
+        .unwrap();
+
+    // As a worker asks that has just been there and found nothing.
+    let found: Vec<Uuid> = sqlx::query_scalar(
+        "select id from queue_lease($1, 10, 10, array[$2::uuid], array[now() - queue_floor_slack()], array[0::bigint], array[false])
+         where id is not null",
+    )
+    .bind(other)
+    .bind(connection(0))
+    .fetch_all(&stage.pool)
+    .await
+    .unwrap();
+    assert_eq!(found, [leased[0].id]);
+}
+
+#[tokio::test]
 async fn a_job_that_takes_its_worker_down_three_times_fails_and_frees_its_lane() {
     let stage = start().await;
     let (me, bad, good) = (

@@ -1,7 +1,7 @@
 //! The rota: which connections this worker visits next. What it knows is only memory; the database decides at each visit.
 //!
 //! States of a connection, moved by what is heard and found:
-//! - *fresh*: something became ready there just now; visited before all others, once. A connection that seldom has work is
+//! - *fresh*: something became ready there just now; visited before others, once. A connection that seldom has work is
 //!   therefore served at once, however many busy ones there are (the idea is that of fair queueing's new flows, RFC 8290).
 //! - *turn*: more is due there; visited in rotation.
 //! - *later*: nothing is due before a time, or a pause lasts until then; not visited before, whatever becomes ready during a pause.
@@ -29,6 +29,9 @@ use line::Line;
 const BACKGROUND_TURN: u32 = 20;
 /// A worker goes on with a lane for so many jobs at most while other connections wait for a slot.
 const LONGEST_TURN: u32 = 16;
+/// Where fresh connections and those in rotation are visited together, the fresh ones begin with at most such a part of the visits: more
+/// becomes fresh than can be visited when a worker falls behind, and whoever has waited longest would wait for ever.
+const FRESH_PART: usize = 4;
 /// Somebody else is just visiting: that takes a few milliseconds.
 const BUSY_REST: Duration = Duration::from_millis(3);
 /// A connection whose cap others have used up is looked at again after this.
@@ -163,17 +166,19 @@ impl Rota {
     }
 
     /// Takes the next connections to visit: fresh ones by themselves, so that they need not wait for the answer to all the
-    /// others; not twice in a row, so that the rotation goes on. Else fresh ones first, then in rotation.
+    /// others; not twice in a row, so that the rotation goes on. Else a few fresh ones, the rotation, and more fresh ones.
     pub(crate) fn take_visits(&mut self, most: usize, which: Which, now: Moment) -> Vec<Visit> {
         self.wake_due(now);
         self.only_fresh = !self.only_fresh && !self.fresh.is_empty() && !self.turn.is_empty();
         let rotates = which == Which::All && !self.only_fresh;
         let mut visits = Vec::new();
         while visits.len() < most {
-            let next = self
-                .fresh
-                .pop_front()
-                .or_else(|| rotates.then(|| self.turn.pop_front()).flatten());
+            let is_fresh_part = visits.len() < most.div_ceil(FRESH_PART);
+            let next = match (rotates, is_fresh_part) {
+                (false, _) => self.fresh.pop_front(),
+                (true, true) => self.fresh.pop_front().or_else(|| self.turn.pop_front()),
+                (true, false) => self.turn.pop_front().or_else(|| self.fresh.pop_front()),
+            };
             let Some(id) = next else { break };
             let known = self.entry(id);
             known.place = Place::Away { heard: false };

@@ -48,11 +48,14 @@ fn a_fresh_connection_is_visited_by_itself_before_all_that_wait_for_their_turn()
 fn the_rotation_goes_on_however_many_are_fresh() {
     let (mut rota, now) = rota_with_turns(1..=3);
 
-    rota.hear(id(8));
-    let _ = rota.take_visits(2, Which::All, now);
-    rota.hear(id(9));
+    for number in 11..=18 {
+        rota.hear(id(number));
+    }
 
-    assert_eq!(names(&rota.take_visits(2, Which::All, now)), [9, 1]);
+    let alone = rota.take_visits(4, Which::All, now);
+    assert_eq!(names(&alone), [11, 12, 13, 14]);
+    let together = rota.take_visits(4, Which::All, now);
+    assert_eq!(names(&together), [15, 1, 2, 3]);
 }
 
 #[test]

@@ -15,11 +15,12 @@ grant update, delete on jobs to casehug_firm;
 grant update on lanes, integration_sync_logs to casehug_firm;
 
 -- The job list reads newest first. Without a firm it walks the keys of ids (version 7: they grow with time), with a firm this index;
--- it tells both states apart, so that a job costs one entry here whether it waits or has failed. Not by the column itself: a look for a
--- lane's waiting jobs must not find it here, where it would read those of all lanes.
-create index jobs_of_firm on jobs (firm_id, (state = 'failed'), id);
-create index jobs_failed_newest on jobs (id) where state = 'failed';
-create index jobs_failed_code on jobs (code, id) where state = 'failed';
+-- it tells both states apart, so that a job costs one entry here whether it waits or has failed. Neither state nor id stands here as itself:
+-- jobs come and go, so the planner mostly believes that there are a few, and would look one up by its id or a lane's by their state in here
+-- as soon as anywhere, past the entries of all that are dead. nullif with an id that is never drawn is the id in the lists' own words.
+create index jobs_of_firm on jobs (firm_id, (state = 'failed'), (nullif(id, '00000000-0000-0000-0000-000000000000')));
+create index jobs_failed_newest on jobs ((nullif(id, '00000000-0000-0000-0000-000000000000'))) where state = 'failed';
+create index jobs_failed_code on jobs (code, (nullif(id, '00000000-0000-0000-0000-000000000000'))) where state = 'failed';
 -- Jobs that somebody cancelled while they ran, and that came back instead.
 create index jobs_cancelled on jobs (id) where state = 'queued' and cancelled_at is not null;
 

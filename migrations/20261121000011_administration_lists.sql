@@ -22,7 +22,8 @@ create function queue_walk(p_filter job_filter, p_firm uuid, p_from_start boolea
 declare
   v_in_lanes boolean := p_filter.state in ('queued', 'failed');
   v_source text;
-  v_order text := 'r.id desc';
+  v_id text := 'r.id';
+  v_order text;
   v_where text := '';
 begin
   if p_filter.state = 'running' then
@@ -33,8 +34,12 @@ begin
       join jobs j on j.lane = ''out:'' || c.id || '':'' || ($1).matter_id and j.state = ' || quote_literal(p_filter.state) || '
       where c.firm_id = $4';
   elsif v_in_lanes then
+    -- In the words of jobs_of_firm and jobs_failed_newest; 'not (state = …)' would become '<>', which no index knows.
+    if p_firm is not null or p_filter.state = 'failed' then
+      v_id := 'nullif(r.id, ''00000000-0000-0000-0000-000000000000'')';
+    end if;
     v_source := 'select j.id, j.created_at, j.connection_id, j.kind, j.matter_id, j.code, j.state from jobs j where '
-      || case when p_filter.state = 'queued' then 'not ' else '' end || '(j.state = ''failed'')'
+      || case p_filter.state when 'failed' then 'j.state = ''failed''' else '(j.state = ''failed'') is false' end
       || case when p_firm is not null then ' and j.firm_id = $4' else '' end
       || case when p_filter.state = 'failed' and p_filter.code is not null and p_firm is null then ' and j.code = ($1).code' else '' end;
   else
@@ -67,12 +72,12 @@ begin
       and (($1).created_after is null or r.created_at >= ($1).created_after) and (($1).created_before is null or r.created_at < ($1).created_before)
       and (($1).platform is null or ($1).platform = (select c.platform from firm_integrations c where c.id = r.connection_id))) as hit
     from (' || v_source || ') r where true' || v_where
-    || case when v_order = 'r.id desc' then
-         case when not p_from_start then ' and r.id < $3' else '' end
-         || case when p_filter.created_before is not null then ' and r.id < queue_id_at(($1).created_before, queue_id_slack())' else '' end
-         || case when p_filter.created_after is not null then ' and r.id >= queue_id_at(($1).created_after, -queue_id_slack())' else '' end
+    || case when v_order is null then
+         case when not p_from_start then ' and ' || v_id || ' < $3' else '' end
+         || case when p_filter.created_before is not null then ' and ' || v_id || ' < queue_id_at(($1).created_before, queue_id_slack())' else '' end
+         || case when p_filter.created_after is not null then ' and ' || v_id || ' >= queue_id_at(($1).created_after, -queue_id_slack())' else '' end
        when not p_from_start then ' and (r.created_at, r.id) < ($2, $3)' else '' end
-    || ' order by ' || v_order;
+    || ' order by ' || coalesce(v_order, v_id || ' desc');
 end $$;
 
 -- A page: the ids found, and, where it ended before the walk did, one row more (found null) that says after which row to go on.
@@ -136,7 +141,7 @@ begin
     select j.connection_id, j.code, j.error_message, j.failed_at, j.id from jobs j
     where j.state = 'failed' and (p_filter.firm_id is null or j.firm_id = p_filter.firm_id)
       and (p_filter.kind is null or j.kind = p_filter.kind) and (p_filter.code is null or j.code = p_filter.code)
-    order by j.id desc limit p_look),
+    order by nullif(j.id, '00000000-0000-0000-0000-000000000000') desc limit p_look),
   told as (
     select c.platform, l.code, queue_cause(l.error_message) as message, l.failed_at, l.id
     from looked l join firm_integrations c on c.id = l.connection_id where p_filter.platform is null or c.platform = p_filter.platform)

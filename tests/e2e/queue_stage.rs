@@ -165,6 +165,17 @@ impl QueueStage {
             .unwrap()
     }
 
+    /// How often an index has been read, where the pool has one session: it tells its counts when it is asked to.
+    pub(crate) async fn scans(&self, index: &str) -> i64 {
+        let tell = self.pool.execute("select pg_stat_force_next_flush()");
+        tell.await.unwrap();
+        sqlx::query_scalar("select idx_scan from pg_stat_user_indexes where indexrelname = $1")
+            .bind(index)
+            .fetch_one(&self.admin)
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn stuck(&self) -> i64 {
         self.count(
             "select count(*) from lanes l where l.worker is null and l.ready_at is null

@@ -2,4 +2,5 @@
 
 mod batches;
 mod jobs;
+mod lists;
 mod pauses;

@@ -73,15 +73,8 @@ async fn a_platform_that_answers_nobody_waits_as_one_and_is_tried_with_one_job()
     eventually(SOON, || async { breaker(&app).await })
         .await
         .unwrap();
-    eventually(SOON, || async {
-        (app.count("select count(*) from lanes where worker is not null")
-            .await
-            .ok()?
-            == 0)
-            .then_some(())
-    })
-    .await
-    .unwrap();
+    app.counted("select count(*) from lanes where worker is not null", 0)
+        .await;
     app.clear_clio_calls().await.unwrap();
 
     end_waits(&app).await;
@@ -130,12 +123,8 @@ async fn one_firm_in_trouble_is_no_outage() {
     .unwrap();
 
     app.approve(&[upload]).await.unwrap();
-    eventually(SOON, || async {
-        let waits = "select count(*) from jobs where waiting_for = 'retry'";
-        (app.count(waits).await.ok()? == 1).then_some(())
-    })
-    .await
-    .unwrap();
+    let waits = "select count(*) from jobs where waiting_for = 'retry'";
+    app.counted(waits, 1).await;
     app.settled(SOON + Duration::from_secs(10)).await.unwrap();
 
     assert_eq!(breaker(&app).await, None);

@@ -54,6 +54,16 @@ pub(crate) async fn start_with(settings: AppSettings) -> TestApp {
 }
 
 impl TestApp {
+    /// Waits until a count is what it shall be.
+    pub(crate) async fn counted(&self, statement: &'static str, wanted: i64) {
+        harness::eventually(SOON, || async {
+            let count = self.count(statement).await.ok()?;
+            (count == wanted).then_some(())
+        })
+        .await
+        .unwrap();
+    }
+
     /// Every request that Clio was sent is valid by its own description, no job is left, no invariant is broken.
     pub(crate) async fn finish(self) {
         self.app.settled(SOON).await.unwrap();

@@ -66,17 +66,18 @@ fn assert_complete(boundaries: &[Boundary]) {
     assert!(boundaries.len() >= 25 * 2, "{boundaries:#?}");
 }
 
+fn on_side(boundaries: &[Boundary], side: Side) -> Vec<Boundary> {
+    let wanted = boundaries.iter().filter(|b| b.side == side);
+    wanted.cloned().collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn crash_a_worker_killed_at_any_boundary_leaves_exactly_one_of_each() {
     let boundaries = boundaries(false).await;
     assert_complete(&boundaries);
 
     let mut all = cases(&boundaries, Blow::Kill);
-    let sent: Vec<_> = boundaries
-        .iter()
-        .filter(|b| b.side == Side::Before)
-        .cloned()
-        .collect();
+    let sent = on_side(&boundaries, Side::Before);
     all.extend(cases(&sent, Blow::KillThenDeliver));
 
     walk(all, false).await;
@@ -87,11 +88,7 @@ async fn crash_a_worker_frozen_past_its_lease_at_any_boundary_changes_nothing_wh
     let boundaries = boundaries(false).await;
 
     let mut all = cases(&boundaries, Blow::Freeze);
-    let answered: Vec<_> = boundaries
-        .iter()
-        .filter(|b| b.side == Side::After)
-        .cloned()
-        .collect();
+    let answered = on_side(&boundaries, Side::After);
     all.extend(cases(&answered, Blow::FreezeAndHold));
 
     walk(all, false).await;
@@ -106,11 +103,7 @@ async fn crash_a_search_that_lags_behind_never_leads_to_a_second_record() {
         .collect();
 
     let mut all = cases(&boundaries, Blow::Kill);
-    let sent: Vec<_> = boundaries
-        .iter()
-        .filter(|b| b.side == Side::Before)
-        .cloned()
-        .collect();
+    let sent = on_side(&boundaries, Side::Before);
     all.extend(cases(&sent, Blow::KillThenDeliver));
 
     walk(all, true).await;

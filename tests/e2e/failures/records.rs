@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{AppSettings, eventually};
+use harness::AppSettings;
 use serde_json::json;
 
 use crate::support::{SOON, start, start_with};
@@ -52,14 +52,9 @@ async fn a_second_record_that_shows_up_after_a_doubt_is_reported_and_left_alone(
         .await
         .unwrap();
 
-    eventually(SOON, || async {
-        let reported =
-            "select count(*) from activity where kind = 'sweep_links' and status = 'success'
+    let reported = "select count(*) from activity where kind = 'sweep_links' and status = 'success'
             and jsonb_array_length(details->'duplicate_suspected') = 1";
-        (app.count(reported).await.ok()? == 1).then_some(())
-    })
-    .await
-    .unwrap();
+    app.counted(reported, 1).await;
 
     assert_eq!(
         app.count("select count(*) from links where swept = 1")

@@ -71,15 +71,8 @@ async fn a_drain_longer_than_the_lease_is_no_takeover() {
     .unwrap();
     let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
     app.approve(&[upload]).await.unwrap();
-    eventually(SOON, || async {
-        (app.count("select count(*) from links where state = 'creating'")
-            .await
-            .ok()?
-            == 1)
-            .then_some(())
-    })
-    .await
-    .unwrap();
+    app.counted("select count(*) from links where state = 'creating'", 1)
+        .await;
 
     app.start_worker().await.unwrap();
     let draining = app.workers.remove(0);

@@ -1,7 +1,7 @@
 //! Tokens that end, early or late, and an authorisation that is revoked.
 
+use harness::AppSettings;
 use harness::app::Person;
-use harness::{AppSettings, eventually};
 use serde_json::json;
 
 use crate::support::{SOON, start, start_with};
@@ -82,13 +82,9 @@ async fn a_token_that_ends_soon_is_refreshed_though_nothing_is_to_be_done() {
         .await
         .unwrap();
 
-    eventually(SOON, || async {
-        let refreshed =
-            "select count(*) from activity where kind = 'refresh_token' and status = 'success'";
-        (app.count(refreshed).await.ok()? == 1).then_some(())
-    })
-    .await
-    .unwrap();
+    let refreshed =
+        "select count(*) from activity where kind = 'refresh_token' and status = 'success'";
+    app.counted(refreshed, 1).await;
 
     let renewed = "select count(*) from firm_integrations where token_version = 2 and token_expires_at > now() + interval '1 hour'";
     assert_eq!(app.count(renewed).await.unwrap(), 1);
@@ -103,15 +99,11 @@ async fn a_revoked_connection_is_parked_and_its_jobs_go_on_in_order_after_a_reco
     let first = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
     let second = app.upload(matter, "b.pdf", None, b"b").await.unwrap();
     app.approve(&[first, second]).await.unwrap();
-    eventually(SOON, || async {
-        (app.count("select count(*) from pauses where reason = 'needs_reconnect'")
-            .await
-            .ok()?
-            == 1)
-            .then_some(())
-    })
-    .await
-    .unwrap();
+    app.counted(
+        "select count(*) from pauses where reason = 'needs_reconnect'",
+        1,
+    )
+    .await;
     let token = app.tokens.firm_member(matter.firm).unwrap();
     let status = app
         .get("/api/v1/integrations/clio/status", &token)

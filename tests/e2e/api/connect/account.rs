@@ -1,6 +1,5 @@
 //! The account behind a connection: one firm's alone, its tokens sealed, and what a reconnect keeps, resumes or leaves behind.
 
-use harness::eventually;
 use serde_json::{Value, json};
 
 use super::{CONNECTED, failed};
@@ -131,11 +130,7 @@ async fn a_reconnect_resumes_what_a_lost_authorisation_had_parked() {
     let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
     app.approve(&[upload]).await.unwrap();
     let parked = "select count(*) from firm_integrations where sync_status = 'error'";
-    eventually(SOON, || async {
-        (app.count(parked).await.ok()? == 1).then_some(())
-    })
-    .await
-    .unwrap();
+    app.counted(parked, 1).await;
 
     app.connect(matter.firm).await.unwrap();
     app.settled(SOON).await.unwrap();

@@ -20,8 +20,8 @@ pub(crate) struct Side {
     pub(crate) field: Field,
     /// The number of the next job.
     pub(crate) next: u64,
-    /// So many jobs wait at any time, beside what was there before.
-    pub(crate) waiting: u64,
+    /// So many of the field's jobs wait at any time.
+    pub(crate) backlog: u64,
     pub(crate) rates: Vec<f64>,
 }
 
@@ -32,18 +32,18 @@ impl Side {
             stage: Arc::new(stage),
             field,
             next: 0,
-            waiting: 0,
+            backlog: 0,
             rates: Vec::new(),
         }
     }
 
     async fn round(&mut self, length: Duration) -> Result<Value> {
+        // Between the end of a measurement and the hold jobs go out and none come in: each round begins with filling up.
+        let left = self.next - self.stage.executed().await?;
+        let missing = self.backlog.saturating_sub(left);
         self.stage.let_go().await?;
-        let steady =
-            steady::measure(&self.stage, &self.field, self.next, self.waiting, length).await?;
+        let steady = steady::measure(&self.stage, &self.field, self.next, missing, length).await?;
         self.stage.hold().await?;
-        // What waited beyond the backlog waits on: the next round needs no more of it.
-        self.waiting = 0;
         self.next = steady.next;
         self.rates.push(steady.jobs_per_s);
         let mut shown = steady.shown(&json!({ "name": self.name }));

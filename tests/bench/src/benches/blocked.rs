@@ -66,7 +66,7 @@ async fn side(
     stage.hold().await?;
     stage.add_workers(knobs::number("WORKERS", 1)?).await?;
     let mut side = Side::new(name, stage, field);
-    side.waiting = WAITING;
+    side.backlog = WAITING;
     Ok(side)
 }
 

@@ -83,6 +83,7 @@ async fn side(
     stage.add_workers(knobs::number("WORKERS", 1)?).await?;
     let mut side = Side::new(name, stage, field);
     side.next = field.lanes * depth;
+    side.backlog = side.next;
     Ok(side)
 }
 

@@ -209,21 +209,31 @@ begin
     where f.found = 'clear') n on true;
 end $$;
 
--- The connections that have ready lanes, behind p_after in id order, with the time of the first one: the truth that notifications only hurry.
--- One step a connection, over the index alone.
-create function queue_ready_connections(p_after uuid, p_limit integer) returns table (connection_id uuid, first_ready_at timestamptz)
+-- The connections that have ready lanes, behind p_after in id order: the truth that notifications only hurry. With the time of each one's
+-- first lane, and from where a visit may look: not from the first lane's time when that is to come, or a lane that becomes ready before it
+-- would be passed over.
+-- One step over the index alone for each priority that a connection has ready lanes of.
+create function queue_ready_connections(p_after uuid, p_limit integer)
+returns table (connection_id uuid, first_ready_at timestamptz, ready_floor timestamptz)
 language plpgsql volatile set enable_seqscan = off set enable_bitmapscan = off as $$
+declare
+  v_latest_floor timestamptz := app_now() - queue_floor_slack();
+  v_left integer := p_limit;
+  v_next record;
 begin
-  connection_id := p_after;
-  for step in 1..p_limit loop
-    select l.connection_id into connection_id from lanes l
-    where l.ready_at is not null and l.connection_id > queue_ready_connections.connection_id order by l.connection_id limit 1;
-    exit when not found;
-    select min(x.ready_at) into first_ready_at
-    from (values (0::smallint), (1::smallint), (2::smallint)) p(priority) cross join lateral (
-      select l.ready_at from lanes l
-      where l.connection_id = queue_ready_connections.connection_id and l.priority = p.priority and l.ready_at is not null
-      order by l.ready_at limit 1) x;
-    return next;
+  select p_after as connection_id, 32767::smallint as priority, null::timestamptz as ready_at into v_next;
+  loop
+    select l.connection_id, l.priority, l.ready_at into v_next from lanes l
+    where l.ready_at is not null and (l.connection_id, l.priority) > (v_next.connection_id, v_next.priority)
+    order by l.connection_id, l.priority, l.ready_at limit 1;
+    if first_ready_at is not null and v_next.connection_id is distinct from connection_id then
+      ready_floor := least(first_ready_at, v_latest_floor);
+      return next;
+      v_left := v_left - 1;
+      first_ready_at := null;
+    end if;
+    exit when v_next.connection_id is null or v_left = 0;
+    connection_id := v_next.connection_id;
+    first_ready_at := least(first_ready_at, v_next.ready_at);
   end loop;
 end $$;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use shared::clock::Moment;
 use shared::db::{Database, DbError};
-use shared::queue::auditor::{self, Breach, Full};
+use shared::queue::auditor::{self, Breach, Full, Pace};
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_mins(1);
 /// Between two looks whether there is something to audit.
 const TICK: Duration = Duration::from_secs(2);
-/// A part of the full audit is followed by so many times its own length of rest.
-const REST_SHARE: u32 = 4;
+/// A part of an audit is followed by so many times its own length of rest: a twentieth of one core is all that an audit takes.
+const REST_SHARE: u32 = 19;
 
 pub(crate) struct Auditor {
     database: Database,
@@ -29,12 +29,16 @@ impl Auditor {
     }
 
     pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let pace = Pace {
+            rest_share: REST_SHARE,
+            stop: stop.clone(),
+        };
         for rule in auditor::RULES {
             // A counter that appears with its first breach has no rate to alert on.
             metrics::counter!("casehug_auditor_breaches_total", "rule" => rule).increment(0);
         }
         loop {
-            let rest = self.run_once().await.unwrap_or_else(|error| {
+            let rest = self.run_once(&pace).await.unwrap_or_else(|error| {
                 tracing::warn!(error = %error, "auditing failed, trying again");
                 TICK
             });
@@ -45,11 +49,11 @@ impl Auditor {
         }
     }
 
-    async fn run_once(&mut self) -> Result<Duration, DbError> {
+    async fn run_once(&mut self, pace: &Pace) -> Result<Duration, DbError> {
         if self.next_look <= Moment::now() {
             self.next_look = Moment::now() + TICK;
             // A takeover comes within a lease of the holder's end; one more is patience.
-            let audited = auditor::audit_changed(&self.database, EVERY, self.lease).await?;
+            let audited = auditor::audit_changed(&self.database, EVERY, self.lease, pace).await?;
             count(&audited.unwrap_or_default());
         }
         let started = Moment::now();

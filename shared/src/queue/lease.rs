@@ -215,12 +215,13 @@ fn duration(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
-/// A connection that has ready lanes, and when its first one is due.
+/// A connection that has ready lanes.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadyConnection {
     pub connection: ConnectionId,
-    pub first_ready_at: DateTime<Utc>,
-    /// Zero when it is due already.
+    /// No lane of it was ready before this.
+    pub ready_floor: DateTime<Utc>,
+    /// Until its first lane is due: zero when it is so already.
     pub due_in: Duration,
 }
 
@@ -235,7 +236,7 @@ pub async fn list_ready_connections(
 ) -> Result<Vec<ReadyConnection>, sqlx::Error> {
     let mut db = database.worker().await?;
     let rows = sqlx::query!(
-        r#"select connection_id as "connection_id!", first_ready_at as "first_ready_at!",
+        r#"select connection_id as "connection_id!", ready_floor as "ready_floor!",
              (extract(epoch from first_ready_at - app_now()) * 1000)::bigint as "due_ms!"
            from queue_ready_connections($1, $2)"#,
         after.0,
@@ -247,7 +248,7 @@ pub async fn list_ready_connections(
         .into_iter()
         .map(|row| ReadyConnection {
             connection: ConnectionId(row.connection_id),
-            first_ready_at: row.first_ready_at,
+            ready_floor: row.ready_floor,
             due_in: duration(row.due_ms),
         })
         .collect())

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::Executor;
 use uuid::Uuid;
@@ -127,16 +128,46 @@ async fn a_lane_given_back_is_found_by_a_visit_however_long_its_job_has_waited()
         .unwrap();
 
     // As a worker asks that has just been there and found nothing.
-    let found: Vec<Uuid> = sqlx::query_scalar(
-        "select id from queue_lease($1, 10, 10, array[$2::uuid], array[now() - queue_floor_slack()], array[0::bigint], array[false])
-         where id is not null",
+    let floor: DateTime<Utc> = sqlx::query_scalar("select now() - queue_floor_slack()")
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+    assert_eq!(visit(&stage, other, floor).await, [leased[0].id]);
+}
+
+/// Leases from the first connection, from this floor on.
+async fn visit(stage: &QueueStage, worker: Uuid, floor: DateTime<Utc>) -> Vec<Uuid> {
+    sqlx::query_scalar(
+        "select id from queue_lease($1, 10, 10, array[$2::uuid], array[$3::timestamptz], array[0::bigint], array[false]) where id is not null",
     )
-    .bind(other)
+    .bind(worker)
     .bind(connection(0))
+    .bind(floor)
     .fetch_all(&stage.pool)
     .await
-    .unwrap();
-    assert_eq!(found, [leased[0].id]);
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_lane_beside_one_that_waits_for_its_retry_is_found_by_the_next_visit() {
+    let stage = start().await;
+    let (me, fresh) = (Uuid::from_u128(10), Uuid::from_u128(12));
+    stage.register(me).await;
+    stage
+        .enqueue(&[stage.job("waits", Uuid::from_u128(11))])
+        .await;
+    let leased = stage.lease(me, 10).await;
+    stage.finish(me, &leased, "later", 3_600_000).await;
+    let look = "select ready_floor from queue_ready_connections($1, 10)";
+    let floor: DateTime<Utc> = sqlx::query_scalar(look)
+        .bind(Uuid::nil())
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+
+    stage.enqueue(&[stage.job("fresh", fresh)]).await;
+
+    assert_eq!(visit(&stage, me, floor).await, [fresh]);
 }
 
 #[tokio::test]

@@ -139,7 +139,7 @@ impl Rota {
     pub(crate) fn refresh(&mut self, ready: &[ReadyConnection], now: Moment) {
         for seen in ready {
             let known = self.entry(seen.connection.0);
-            known.ready_floor = Some(seen.first_ready_at);
+            known.ready_floor = Some(seen.ready_floor);
             let place = if seen.due_in.is_zero() {
                 Place::Turn
             } else {

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
 use super::breach::{self, Breach, Suspects};
-use super::{PART, claim_ms};
+use super::{PART, Pace, claim_ms};
+use crate::clock::Moment;
 use crate::db::Database;
 
 /// At most so many lanes of one kind are looked at in a pass; what is beyond is seen at night.
@@ -35,6 +36,7 @@ pub async fn audit_changed(
     database: &Database,
     every: Duration,
     patience: Duration,
+    pace: &Pace,
 ) -> Result<Option<Vec<Breach>>, sqlx::Error> {
     let Some(claim) = claim(database, every).await? else {
         return Ok(None);
@@ -43,11 +45,17 @@ pub async fn audit_changed(
     let mut found = Vec::new();
     for keys in lanes.chunks(PART) {
         let mut db = database.worker().await?;
+        let started = Moment::now();
         found.extend(breach::check_lanes(&mut db, keys).await?);
+        drop(db);
+        pace.rest(started.elapsed()).await;
     }
     for ids in jobs.chunks(PART) {
         let mut db = database.worker().await?;
+        let started = Moment::now();
         found.extend(breach::check_jobs(&mut db, ids).await?);
+        drop(db);
+        pace.rest(started.elapsed()).await;
     }
     let mut db = database.worker().await?;
     found.extend(breach::check_held(&mut db).await?);

@@ -16,10 +16,28 @@ pub use whole::{Audited, audit_everything};
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 /// Whoever audits and dies is succeeded after this.
 const CLAIM: Duration = Duration::from_mins(5);
 /// So many lanes or jobs are checked by one statement: some tens of milliseconds.
 const PART: usize = 2_000;
+
+/// How gently an audit works: each part is followed by so many times its own length of rest, until `stop`.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    pub rest_share: u32,
+    pub stop: CancellationToken,
+}
+
+impl Pace {
+    pub async fn rest(&self, worked: Duration) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(worked * self.rest_share) => {}
+        }
+    }
+}
 
 fn claim_ms() -> i64 {
     i64::try_from(CLAIM.as_millis()).unwrap_or(i64::MAX)

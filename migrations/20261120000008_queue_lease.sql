@@ -29,7 +29,8 @@ create type connection_visit as (
 
 -- A row of a lease: a job that was taken (id not null), or what became of a visit (id null).
 -- found: 'taken'; 'busy' (another worker is just visiting), 'paused', 'full' (more is due than its cap allows), 'more' (the worker's own room
--- ended), 'clear' (nothing more is due). wait_ms: until when there is nothing to look for; null when nobody knows.
+-- ended), 'clear' (nothing more is due, or what is due is locked by somebody for a moment). wait_ms: until when there is nothing to look for;
+-- null when nobody knows. priority: of a visit 0 where the connection is full and a person waits.
 create type leased_job as (
   connection_id uuid, found text, wait_ms bigint, ready_floor timestamptz, turn_floor bigint,
   lane text, fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid, explicit boolean, run_id uuid,
@@ -178,17 +179,19 @@ begin
   return query select * from queue_visits_found(p_connections, v_visits, v_taken, v_fitting, v_due, v_now);
 end $$;
 
--- What became of each visit; of a connection with nothing more to take it is looked up when its next lane becomes due.
+-- What became of each visit; of a connection with nothing more to take it is looked up when its next lane becomes due. What is due then and was
+-- not taken is locked by somebody, an enqueue for instance: it is looked for again in a moment, and the floor stays below it. A pause is looked
+-- at again after a minute at the latest, should the notification of its end be lost.
 create function queue_visits_found(p_connections uuid[], p_visits connection_visit[], p_taken uuid[], p_fitting uuid[], p_due uuid[],
   p_now timestamptz) returns setof leased_job language plpgsql volatile set enable_seqscan = off set enable_bitmapscan = off as $$
 begin
   return query
   select c.id, f.found,
-    case f.found when 'paused' then (extract(epoch from least(v.paused_until, p_now + interval '1 h') - p_now) * 1000)::bigint
-                 when 'clear' then (extract(epoch from n.ready_at - p_now) * 1000)::bigint end,
-    case when f.found = 'clear' then p_now - queue_floor_slack() else nullif(v.ready_floor, '-infinity') end, v.turn_floor,
+    case f.found when 'paused' then (extract(epoch from least(v.paused_until, p_now + interval '1 minute') - p_now) * 1000)::bigint
+                 when 'clear' then case when n.ready_at is not null then (greatest(extract(epoch from n.ready_at - p_now), 0.015) * 1000)::bigint end end,
+    case when f.found = 'clear' then least(p_now - queue_floor_slack(), n.ready_at) else nullif(v.ready_floor, '-infinity') end, v.turn_floor,
     null::text, null::bigint, null::uuid, null::uuid, null::text, null::uuid, null::uuid, null::boolean, null::uuid, null::text[],
-    null::smallint, null::integer, null::integer, null::bigint, null::boolean
+    w.priority, null::integer, null::integer, null::bigint, null::boolean
   from unnest(p_connections) c(id)
   left join unnest(p_visits) v on v.connection_id = c.id
   left join (
@@ -205,8 +208,11 @@ begin
     else 'clear' end as found) f
   left join lateral (
     select min(x.ready_at) as ready_at from (values (0::smallint), (1::smallint), (2::smallint)) p(priority) cross join lateral (
-      select l.ready_at from lanes l where l.connection_id = c.id and l.priority = p.priority and l.ready_at > p_now order by l.ready_at limit 1) x
-    where f.found = 'clear') n on true;
+      select l.ready_at from lanes l where l.connection_id = c.id and l.priority = p.priority and l.ready_at >= v.ready_floor order by l.ready_at limit 1) x
+    where f.found = 'clear') n on true
+  left join lateral (
+    select l.priority from lanes l
+    where f.found = 'full' and l.connection_id = c.id and l.priority = 0 and l.ready_at >= v.ready_floor and l.ready_at <= p_now limit 1) w on true;
 end $$;
 
 -- The connections that have ready lanes, behind p_after in id order: the truth that notifications only hurry. With the time of each one's

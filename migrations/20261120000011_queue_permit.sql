@@ -46,7 +46,8 @@ declare
 begin
   insert into buckets as b (key, firm_id, budget, configured, window_ms, paused_until, used_at)
   values (p_bucket, p_firm, p_budget, p_budget, p_window_ms, app_now() + v_span, app_now())
-  on conflict (key) do update set used_at = app_now();
+  on conflict (key) do update set used_at = app_now(), configured = excluded.configured,
+    budget = case when b.configured = excluded.configured then b.budget else excluded.budget end;
   select * into v_bucket from buckets b where b.key = p_bucket;
   v_now := app_now();
   select coalesce(array_agg(s order by s), '{}') into v_sent from unnest(v_bucket.sent) s where s > v_now - v_span;
@@ -99,7 +100,9 @@ $$;
 
 -- The call that stands under p_sent_at may have been counted so much later than it was permitted: it holds its place for longer.
 create function bucket_late(p_bucket text, p_sent_at timestamptz, p_late_ms bigint) returns void language sql volatile as $$
-  update buckets b set sent = array_replace(b.sent, p_sent_at, p_sent_at + p_late_ms * interval '1 ms') where b.key = p_bucket;
+  -- One call alone: several may stand under one time, those that waited for the end of a pause.
+  update buckets b set sent[array_position(b.sent, p_sent_at)] = p_sent_at + p_late_ms * interval '1 ms'
+  where b.key = p_bucket and p_sent_at = any(b.sent);
 $$;
 
 -- The provider says that nothing is left of this window. If we used it up ourselves, our own count knows when there is room again, and

@@ -10,9 +10,10 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use harness::{Cluster, Database, Mode, Process, eventually};
-use sqlx::PgPool;
+use sqlx::{Executor, PgPool};
 use uuid::Uuid;
 
+use crate::queue_stage::QueueStage;
 use crate::support::SOON;
 
 const PROCESSES: usize = 8;
@@ -206,4 +207,50 @@ async fn eight_processes_never_exceed_a_shared_budget_through_a_crash_of_the_dat
         .await
         .unwrap();
     assert_eq!(buckets, 1, "all firms share it");
+}
+
+const TAKE: &str = "select budget from bucket_take('b', '00000000-0000-0000-0000-000000000001', $1, 60000, 100, 2000)";
+
+#[tokio::test]
+async fn a_newly_configured_budget_replaces_what_stood_in_the_bucket() {
+    let stage = QueueStage::start(1, 1).await;
+    let take = async |budget: i32| -> i32 {
+        sqlx::query_scalar(TAKE)
+            .bind(budget)
+            .fetch_one(&stage.pool)
+            .await
+            .unwrap()
+    };
+    take(50).await;
+    stage
+        .pool
+        .execute("select bucket_correct('b', 80)")
+        .await
+        .unwrap();
+
+    assert_eq!(
+        take(50).await,
+        55,
+        "what the provider says stays, a tenth a minute"
+    );
+    assert_eq!(take(20).await, 20);
+    assert_eq!(take(100).await, 100);
+}
+
+#[tokio::test]
+async fn a_late_call_moves_no_other_that_stands_under_the_same_time() {
+    let stage = QueueStage::start(1, 1).await;
+    sqlx::query(TAKE)
+        .bind(50)
+        .execute(&stage.pool)
+        .await
+        .unwrap();
+    let twins = "update buckets set sent = array_fill(timestamptz '2026-01-01', array[2])";
+    stage.admin.execute(twins).await.unwrap();
+
+    let late = "select bucket_late('b', '2026-01-01', 1000)";
+    stage.pool.execute(late).await.unwrap();
+
+    let moved = "select count(*) from buckets, unnest(sent) s where s > '2026-01-01'";
+    assert_eq!(stage.count(moved).await, 1);
 }

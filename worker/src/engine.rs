@@ -18,7 +18,7 @@ use shared::inbox::RedisAddress;
 use shared::providers::clio::Clio;
 use shared::queue::{self, GateSettings, LaneBackend, Lease};
 use shared::storage::Storage;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,7 @@ use crate::executor::Executor;
 use crate::finisher::Finisher;
 use crate::gauges::Gauges;
 use crate::leaser::Leaser;
+use crate::listening::Listening;
 use crate::maintenance::Maintenance;
 use crate::mover::MoverLoop;
 use crate::pulse::Pulses;
@@ -140,14 +141,17 @@ impl Engine {
             finisher.handle(),
             self.slots.clone(),
             aborts.clone(),
-            self.drain.clone(),
+            stop.clone(),
         );
         let mut verdict = self.renewer.verdict();
         let renewing = tokio::spawn(self.renewer.run(self.pulses.clone()));
         let mut tasks = JoinSet::new();
         let leaser = Leaser::new(database.clone(), self.worker, self.slots.clone(), leased);
         tasks.spawn(leaser.run(stop.clone(), self.pulses.start("leaser")));
-        let relay = RelayLoop::new(database.clone(), self.direct_url, self.slots.clone());
+        let inbox = Arc::new(Notify::new());
+        let listening = Listening::new(self.direct_url, self.slots.clone(), inbox.clone());
+        tasks.spawn(listening.run(stop.clone()));
+        let relay = RelayLoop::new(database.clone(), self.slots.clone(), inbox);
         tasks.spawn(relay.run(stop.clone(), self.pulses.start("relay")));
         if let Some(redis) = self.redis {
             tasks.spawn(MoverLoop::new(database.clone(), redis).run(stop.clone()));

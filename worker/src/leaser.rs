@@ -160,6 +160,18 @@ impl Leaser {
             return Ok(());
         }
         let started = Moment::now();
+        let looked = self.look_at_slices(all).await;
+        if looked.is_err() && all {
+            // Whatever the look was for has not been seen yet.
+            self.slots.hear_of_all();
+        }
+        let rest = POLL.mul_f64(0.75 + clock::random_fraction() / 2.0);
+        self.next_look = Moment::now() + rest.max(started.elapsed() * LOOK_SHARE);
+        looked
+    }
+
+    /// The next slice, or all of them.
+    async fn look_at_slices(&mut self, all: bool) -> Result<(), DbError> {
         loop {
             let ready =
                 queue::list_ready_connections(&self.database, self.looked_through, SLICE).await?;
@@ -170,12 +182,9 @@ impl Leaser {
                 _ => ConnectionId(Uuid::nil()),
             };
             if !all || is_last {
-                break;
+                return Ok(());
             }
         }
-        let rest = POLL.mul_f64(0.75 + clock::random_fraction() / 2.0);
-        self.next_look = Moment::now() + rest.max(started.elapsed() * LOOK_SHARE);
-        Ok(())
     }
 
     /// Until the next look, or the next connection that becomes due.

@@ -4,6 +4,7 @@
 //! - `executor` runs one job in a task of its own and turns its instruction into an outcome.
 //! - `finisher` commits the outcomes that have gathered.
 //! - `renewer` keeps the lease alive until the last job has ended, and stops all jobs when it cannot.
+//! - `listening` hears of events and ready lanes, and tells the leaser and the relay.
 //! - `mover` brings the Redis inbox into the Postgres one; `relay` fans that out; `maintenance` does what is due now and then;
 //!   `auditor` looks for broken invariants.
 //! - `batches` retries what people asked to be retried in bulk.
@@ -18,6 +19,7 @@ mod finisher;
 mod gauges;
 mod judge;
 mod leaser;
+mod listening;
 mod maintenance;
 mod mover;
 mod ops;

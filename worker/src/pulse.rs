@@ -3,7 +3,8 @@
 //! A task with work before it says so at each of its turns (`beat`), and says when it only waits for work (`rest`). A task that has
 //! neither beaten nor rested for its bound is stuck: deadlocked, waiting for a task that is, or on a thread that something blocks.
 //! Waiting for the database is no standstill (`during`): a worker that is started anew has no better database. So an outage, a slow
-//! statement or a lock in Postgres never fails the liveness; the statement timeout ends the latter two.
+//! statement or a lock in Postgres does not fail the liveness; the statement timeout ends the latter two. An answer that has not come
+//! four bounds later never will: the server has gone without a word, and a new process has new connections.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,8 @@ use shared::clock::Moment;
 
 /// No turn of a vital task takes so long without the database: its own rests are at most a few seconds.
 const BOUND: Duration = Duration::from_secs(30);
+/// An answer of the database is waited for as long as so many bounds: more than any statement may take, connecting included.
+const ANSWER_BOUNDS: u32 = 4;
 
 /// The pulses of all vital tasks of this process.
 #[derive(Debug, Clone, Default)]
@@ -93,11 +96,14 @@ impl Pulse {
         *self.cell.due() = None;
     }
 
-    /// Waits for an answer of the database, for as long as it takes: the task beats while it is polled.
+    /// Waits for an answer of the database: the task beats while it is polled, until no answer can come any more.
     pub(crate) async fn during<T>(&self, answer: impl Future<Output = T>) -> T {
         tokio::pin!(answer);
+        let asked = Moment::now();
         loop {
-            self.beat();
+            if asked.elapsed() < self.cell.bound * ANSWER_BOUNDS {
+                self.beat();
+            }
             tokio::select! {
                 biased;
                 answer = &mut answer => {
@@ -178,6 +184,20 @@ mod tests {
         };
 
         assert_eq!(stuck, ["witness"]);
+    }
+
+    #[tokio::test]
+    async fn a_task_whose_answer_never_comes_is_stuck_in_the_end() {
+        let pulses = Pulses::default();
+        let waiting = pulses.start_bounded("waiting", SHORT);
+
+        let stuck = tokio::select! {
+            biased;
+            () = waiting.during(std::future::pending()) => Vec::new(),
+            stuck = until_stuck(&pulses) => stuck,
+        };
+
+        assert_eq!(stuck, ["waiting"]);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Slots: how many more jobs this worker may run, which lanes it holds, and whom it visits next. Every task of the worker
 //! that learns something about these tells it here; the leaser acts on it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shared::clock::Moment;
@@ -18,8 +18,9 @@ const KEPT_FOR_PEOPLE: i32 = 10;
 struct State {
     free: i32,
     rota: Rota,
-    /// Lanes held: a lane that the database says is ours and that is not here was leased by an answer that got lost.
-    held: HashSet<String>,
+    /// Lanes held, with the fence of the turn: a lane that the database says is ours and that is not here was leased by an answer
+    /// that got lost. A lane may be leased anew before its last turn is given back.
+    held: HashMap<String, i64>,
     /// An answer of the database was lost: such lanes may exist.
     in_doubt: bool,
     /// Look at every connection, and look now.
@@ -42,7 +43,7 @@ impl Slots {
             state: Mutex::new(State {
                 free: count,
                 rota: Rota::default(),
-                held: HashSet::new(),
+                held: HashMap::new(),
                 in_doubt: false,
                 look_at_all: true,
             }),
@@ -61,12 +62,13 @@ impl Slots {
             all: state.free,
             others: (state.free - self.kept).max(0),
         };
-        let which = if room.others > 0 {
-            Which::All
+        // No more visits than what can be taken at all: of more the database would choose, and always the same ones.
+        let (which, room_for) = if room.others > 0 {
+            (Which::All, room.others)
         } else {
-            Which::Fresh
+            (Which::Fresh, room.all)
         };
-        let most = usize::try_from(room.all.min(most)).unwrap_or(0);
+        let most = usize::try_from(room_for.min(most)).unwrap_or(0);
         let visits = state.rota.take_visits(most, which, Moment::now());
         (!visits.is_empty()).then_some((room, visits))
     }
@@ -75,14 +77,17 @@ impl Slots {
     pub(crate) fn hold(&self, jobs: &[LeasedJob]) {
         let mut state = self.state();
         state.free -= i32::try_from(jobs.len()).unwrap_or(i32::MAX);
-        state.held.extend(jobs.iter().map(|job| job.lane.clone()));
+        let held = jobs.iter().map(|job| (job.lane.clone(), job.fence));
+        state.held.extend(held);
     }
 
-    /// A turn at a lane has ended.
+    /// A turn at a lane, as it was leased, has ended.
     pub(crate) fn give_back(&self, lane: &HeldLane) {
         let mut state = self.state();
         state.free += 1;
-        state.held.remove(&lane.lane);
+        if state.held.get(&lane.lane) == Some(&lane.fence) {
+            state.held.remove(&lane.lane);
+        }
         state.rota.job_ended(lane.connection, false);
         drop(state);
         self.bell.notify_one();
@@ -130,7 +135,7 @@ impl Slots {
     pub(crate) fn unknown(&self, held: Vec<HeldLane>) -> Vec<HeldLane> {
         let state = self.state();
         held.into_iter()
-            .filter(|lane| !state.held.contains(&lane.lane))
+            .filter(|lane| !state.held.contains_key(&lane.lane))
             .collect()
     }
 
@@ -159,5 +164,63 @@ impl Slots {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use shared::domain::{FirmId, JobId, RunId, job::JobKind};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn job(lane: &str, fence: i64) -> LeasedJob {
+        LeasedJob {
+            id: JobId(Uuid::from_u128(1)),
+            lane: lane.into(),
+            fence,
+            firm_id: FirmId(Uuid::nil()),
+            connection_id: ConnectionId(Uuid::nil()),
+            kind: JobKind::Probe,
+            matter_id: None,
+            upload_id: None,
+            explicit: false,
+            run_id: RunId(Uuid::nil()),
+            event_ids: Vec::new(),
+            priority: 1,
+            attempts: 0,
+            limited: 0,
+            age: Duration::ZERO,
+            cancelled: false,
+        }
+    }
+
+    #[test]
+    fn a_lane_that_was_leased_anew_is_not_forgotten_with_its_last_turn() {
+        let slots = Slots::new(10);
+        let (first, second) = (job("lane", 1), job("lane", 5));
+        slots.hold(std::slice::from_ref(&first));
+        slots.hold(std::slice::from_ref(&second));
+
+        slots.give_back(&HeldLane::from(&first));
+
+        let held = HeldLane::from(&second);
+        assert!(slots.unknown(vec![held.clone()]).is_empty());
+        slots.give_back(&held);
+        assert_eq!(slots.unknown(vec![held]).len(), 1);
+    }
+
+    #[test]
+    fn no_more_connections_are_visited_than_lanes_can_be_taken() {
+        let slots = Slots::new(10);
+        let connections: Vec<_> = (1..=9).map(|n| ConnectionId(Uuid::from_u128(n))).collect();
+        slots.hold(&(0..7).map(|n| job(&n.to_string(), n)).collect::<Vec<_>>());
+        slots.hear(&connections);
+
+        let (room, visits) = slots.take_visits(128).unwrap();
+
+        assert_eq!((room.all, room.others, visits.len()), (3, 2, 2));
     }
 }

@@ -72,7 +72,8 @@ impl Relay {
             return Ok(Relayed::default());
         }
         let now = Moment::now();
-        let waiting = postgres::list_waiting(&mut db, self.passed.floor(now), BATCH).await?;
+        let floor = self.passed.floor(now);
+        let waiting = postgres::list_waiting(&mut db, floor, BATCH).await?;
         let more = i64::try_from(waiting.len()).is_ok_and(|n| n == BATCH);
         if waiting.is_empty() {
             self.passed.note(row.newest, now);
@@ -82,7 +83,9 @@ impl Relay {
         let ready = queue::enqueue(&mut db, &fan_out.jobs).await?;
         postgres::set_decided(&mut db, &fan_out.decided).await?;
         db.commit().await?;
-        if !more {
+        if more {
+            self.passed.go_on(floor);
+        } else {
             self.passed.note(row.newest, now);
         }
         Ok(Relayed {
@@ -119,6 +122,14 @@ impl Passed {
         }
         let oldest = self.notes.front().filter(|note| is_old(note));
         oldest.map_or(0, |(_, position)| *position)
+    }
+
+    /// A look from here on has not seen all: one from the beginning goes on from there. Many events may have been committed together,
+    /// long after their positions were given.
+    fn go_on(&mut self, floor: i64) {
+        if floor == 0 {
+            self.looked_at_all = None;
+        }
     }
 
     /// Nothing was left up to this position that had been committed before the look.
@@ -345,5 +356,9 @@ mod tests {
         assert_eq!(passed.floor(at(18)), 800);
         assert_eq!(passed.floor(at(20)), 0, "all of it");
         assert_eq!(passed.floor(at(21)), 1_100);
+
+        assert_eq!(passed.floor(at(40)), 0);
+        passed.go_on(0);
+        assert_eq!(passed.floor(at(40)), 0, "the rest of all");
     }
 }

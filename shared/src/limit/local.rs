@@ -74,6 +74,15 @@ impl LocalLimits {
             .map(|refused| refused.wait_time_from(now))
     }
 
+    /// How many calls the bucket allows, as the database last answered; what is configured where it never did.
+    #[must_use]
+    pub fn calls(&self, bucket: &Bucket) -> i32 {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .get(&bucket.key)
+            .map_or(bucket.budget.calls, |known| known.calls)
+    }
+
     /// What the database answered: how many calls the bucket allows now, and how long it is used up.
     pub fn learn(&self, bucket: &Bucket, calls: i32, used_up_for: Option<Duration>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

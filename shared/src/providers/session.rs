@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, Moment};
 use crate::crypto::{KeyRing, Place};
-use crate::db::links;
+use crate::db::{links, tokens::SealedTokens};
 use crate::domain::{
     LinkId,
     link::Settled,
@@ -37,6 +37,8 @@ pub struct SessionSettings {
     pub gate: Gate,
     pub keys: KeyRing,
     pub oauth: OAuthClient,
+    /// As they lay in the connection's row when it was read; nothing where it has none.
+    pub tokens: Option<SealedTokens>,
     /// Ends with the worker's lease, or with its patience at shutdown.
     pub cancel: CancellationToken,
 }
@@ -56,9 +58,15 @@ impl Session {
     /// A session without calls yet.
     #[must_use]
     pub fn new(settings: SessionSettings) -> Self {
-        let database = settings.gate.database().clone();
+        let tokens = Tokens::new(
+            settings.gate.database().clone(),
+            settings.keys.clone(),
+            settings.oauth,
+            settings.gate.connection(),
+            settings.tokens.as_ref(),
+        );
         Self {
-            tokens: Tokens::new(database, settings.keys.clone(), settings.oauth),
+            tokens,
             http: settings.http,
             gate: settings.gate,
             keys: settings.keys,
@@ -232,7 +240,8 @@ impl Session {
             None
         };
         let used_up = said.reset_in.filter(|_| said.remaining == Some(0));
-        let corrected = said.limit.filter(|limit| *limit != bucket.budget.calls);
+        let allowed = self.gate.allowed_calls();
+        let corrected = said.limit.filter(|limit| *limit != allowed);
         if pause.is_none() && used_up.is_none() && corrected.is_none() {
             return Ok(());
         }

@@ -46,13 +46,24 @@ impl std::fmt::Debug for Opened {
 }
 
 impl Tokens {
-    pub(super) fn new(database: Database, keys: KeyRing, oauth: OAuthClient) -> Self {
-        Self {
+    /// `sealed`: the tokens as they lay in their row just now, where somebody has read them already.
+    pub(super) fn new(
+        database: Database,
+        keys: KeyRing,
+        oauth: OAuthClient,
+        connection: &Connection,
+        sealed: Option<&SealedTokens>,
+    ) -> Self {
+        let mut tokens = Self {
             database,
             keys,
             oauth,
             opened: Mutex::new(None),
+        };
+        if let Some(sealed) = sealed {
+            *tokens.opened.get_mut() = tokens.open(connection, sealed).ok();
         }
+        tokens
     }
 
     /// A token that is good for now, and its version.

@@ -29,8 +29,8 @@ pub enum Found {
     Busy,
     /// Nothing may run before this wait is over.
     Paused(Duration),
-    /// The connection's cap is reached: more may be due.
-    Full,
+    /// The connection's cap is reached: more may be due, perhaps something that a person waits for.
+    Full { person: bool },
     /// More is due than the worker had room for.
     More,
     /// Nothing more is due; the next lane becomes due after this wait.
@@ -134,7 +134,9 @@ impl LeaseRow {
             found: match self.found.as_str() {
                 "busy" => Found::Busy,
                 "paused" => Found::Paused(wait.unwrap_or_default()),
-                "full" => Found::Full,
+                "full" => Found::Full {
+                    person: self.priority == Some(0),
+                },
                 "more" => Found::More,
                 "clear" => Found::Clear(wait),
                 _ => return Err(corrupt("queue_lease.found")),

@@ -1,10 +1,12 @@
 //! Hearing of new events and ready lanes through LISTEN, on a connection of its own.
 //!
 //! What is heard is only a hint to look at once: the poll is the truth, and a reconnect counts as hearing everything.
+//! A connection can end without a word, in a gateway that forgets it: one that is silent is asked whether it still stands.
 
 use std::time::Duration;
 
-use sqlx::postgres::PgListener;
+use sqlx::{Executor, postgres::PgListener};
+use tokio::time::timeout;
 
 use crate::domain::ConnectionId;
 use crate::inbox::INBOX_CHANNEL;
@@ -12,6 +14,9 @@ use crate::queue::{EVERYTHING, JOBS_CHANNEL};
 
 /// Between two tries to connect.
 const RECONNECT: Duration = Duration::from_millis(500);
+/// After such a silence it is asked; an answer takes so long at most.
+const SILENCE: Duration = Duration::from_secs(15);
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// What there is to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +60,11 @@ impl Listener {
                     }
                 }
             };
-            match connection.try_recv().await {
-                Ok(Some(note)) if note.channel() == INBOX_CHANNEL => return Heard::Events,
-                Ok(Some(note)) => return jobs(note.payload()),
-                Ok(None) | Err(_) => self.connection = None,
+            match timeout(SILENCE, connection.try_recv()).await {
+                Ok(Ok(Some(note))) if note.channel() == INBOX_CHANNEL => return Heard::Events,
+                Ok(Ok(Some(note))) => return jobs(note.payload()),
+                Err(_) if stands(connection).await => {}
+                Ok(Ok(None) | Err(_)) | Err(_) => self.connection = None,
             }
         }
     }
@@ -70,6 +76,14 @@ impl Listener {
         self.connection = Some(connection);
         Ok(())
     }
+}
+
+/// What is heard meanwhile is kept for the next call.
+async fn stands(connection: &mut PgListener) -> bool {
+    matches!(
+        timeout(ANSWER, connection.execute("select 1")).await,
+        Ok(Ok(_))
+    )
 }
 
 /// What is not understood means everything: a newer version may say more.

@@ -139,6 +139,12 @@ impl Gate {
         &self.bucket
     }
 
+    /// How many calls the bucket allows now, as far as this worker knows.
+    #[must_use]
+    pub fn allowed_calls(&self) -> i32 {
+        self.settings.limits.calls(&self.bucket)
+    }
+
     /// Tells the bucket of a call that may have been counted later than the window was lengthened for. What the provider
     /// answered is worth more than this: a database that is away is passed over.
     pub async fn note_answered(&self, permit: &Permit, method: &Method) {

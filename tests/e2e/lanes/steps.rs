@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sqlx::Executor;
+use sqlx::{Executor, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{CONNECTIONS, start};
@@ -168,6 +168,70 @@ async fn a_lane_beside_one_that_waits_for_its_retry_is_found_by_the_next_visit()
     stage.enqueue(&[stage.job("fresh", fresh)]).await;
 
     assert_eq!(visit(&stage, me, floor).await, [fresh]);
+}
+
+#[tokio::test]
+async fn a_due_lane_that_somebody_has_locked_is_looked_for_again_at_once() {
+    let stage = start().await;
+    let me = Uuid::from_u128(10);
+    stage.register(me).await;
+    stage
+        .enqueue(&[stage.job("lane", Uuid::from_u128(11))])
+        .await;
+    let mut enqueuer = stage.admin.begin().await.unwrap();
+    enqueuer
+        .execute("select 1 from lanes for update")
+        .await
+        .unwrap();
+
+    let row = report(&stage, me).await;
+
+    assert_eq!(row.get::<String, _>("found"), "clear");
+    assert!(row.get::<i64, _>("wait_ms") < 100);
+    enqueuer.rollback().await.unwrap();
+    let floor = row.get("ready_floor");
+    assert_eq!(visit(&stage, me, floor).await, [Uuid::from_u128(11)]);
+}
+
+#[tokio::test]
+async fn a_full_connection_tells_whether_a_person_waits() {
+    let stage = start().await;
+    let me = Uuid::from_u128(10);
+    stage.register(me).await;
+    let lanes: Vec<Value> = (0..6)
+        .map(|n| stage.job(&n.to_string(), Uuid::from_u128(100 + n)))
+        .collect();
+    stage.enqueue(&lanes).await;
+
+    let nobody = report(&stage, me).await;
+    let mut person = stage.job("person", Uuid::from_u128(200));
+    person["priority"] = json!(0);
+    let mut second = stage.job("second", Uuid::from_u128(201));
+    second["priority"] = json!(0);
+    stage.enqueue(&[person, second]).await;
+    let somebody = report(&stage, me).await;
+
+    let told = |row: &PgRow| {
+        (
+            row.get::<String, _>("found"),
+            row.get::<Option<i16>, _>("priority"),
+        )
+    };
+    assert_eq!(told(&nobody), ("full".to_owned(), None));
+    assert_eq!(told(&somebody), ("full".to_owned(), Some(0)));
+}
+
+/// What a visit of the first connection says of it.
+async fn report(stage: &QueueStage, worker: Uuid) -> PgRow {
+    sqlx::query(
+        "select found, wait_ms, ready_floor, priority
+         from queue_lease($1, 10, 10, array[$2::uuid], array[null::timestamptz], array[0::bigint], array[false]) where id is null",
+    )
+    .bind(worker)
+    .bind(connection(0))
+    .fetch_one(&stage.pool)
+    .await
+    .unwrap()
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use shared::db::{Transaction, connections, links};
+use shared::db::{Transaction, connections, links, tokens};
 use shared::domain::connection::{Connection, ConnectionState};
 use shared::domain::job::LeasedJob;
 use shared::domain::link::{Account, Claim, Effect};
@@ -100,6 +100,7 @@ impl Execution {
         let Some(oauth) = clio.oauth(connection.region) else {
             return Err(not_configured(connection.platform));
         };
+        let tokens = tokens::find(&mut db, connection.id).await?;
         let bucket = Bucket::of(connection.as_ref().into(), clio.budget());
         let session = Arc::new(Session::new(SessionSettings {
             http: clio.http.clone(),
@@ -111,6 +112,7 @@ impl Execution {
             ),
             keys: self.shared.keys.clone(),
             oauth: oauth.clone(),
+            tokens,
             cancel: self.cancel.clone(),
         }));
         let session = self.session.get_or_init(|| session).clone();
@@ -158,7 +160,16 @@ pub(crate) enum Step {
 impl<P: Provider> Context<'_, P> {
     /// Claims an effect and says what is left to do; waits that belong to others become snoozes.
     pub(crate) async fn claim(&self, effect: &Effect) -> Result<Step, CallError> {
-        let mut db = self.execution.shared.database.worker().await?;
+        let db = self.execution.shared.database.worker().await?;
+        self.claim_in(db, effect).await
+    }
+
+    /// The same, in a transaction that has read something before.
+    pub(crate) async fn claim_in(
+        &self,
+        mut db: Transaction,
+        effect: &Effect,
+    ) -> Result<Step, CallError> {
         let settle = self.provider.settle();
         let claim =
             links::claim(&mut db, &self.account, effect, &self.execution.job, settle).await?;

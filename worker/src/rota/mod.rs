@@ -5,7 +5,8 @@
 //!   therefore served at once, however many busy ones there are (the idea is that of fair queueing's new flows, RFC 8290).
 //! - *turn*: more is due there; visited in rotation.
 //! - *later*: nothing is due before a time, or a pause lasts until then; not visited before, whatever becomes ready during a pause.
-//! - *full*: more is due than its cap allows; visited again when a job of ours ends there, or after a while.
+//! - *full*: more is due than its cap allows; visited again when a job of ours ends there, or after a while. Fresh then if a person
+//!   waits: the slots that are kept for people are for fresh connections alone.
 //! - *away*: being visited right now. What is heard meanwhile makes it fresh again.
 //! - otherwise nothing is known to wait there.
 
@@ -45,7 +46,7 @@ enum Place {
     Fresh,
     Turn,
     Later { at: Moment, paused: bool },
-    Full { since: Moment },
+    Full { since: Moment, person: bool },
     Away { heard: bool },
 }
 
@@ -93,6 +94,7 @@ impl Rota {
     pub(crate) fn job_ended(&mut self, connection: ConnectionId, ready: bool) {
         let known = self.entry(connection.0);
         match known.place {
+            Place::Full { person: true, .. } => self.move_to(connection.0, Place::Fresh),
             Place::Full { .. } => self.move_to(connection.0, Place::Turn),
             Place::Idle if ready => self.move_to(connection.0, Place::Turn),
             Place::Later { paused: false, .. } if ready => {
@@ -150,7 +152,7 @@ impl Rota {
             };
             match known.place {
                 Place::Idle => self.move_to(seen.connection.0, place),
-                Place::Full { since } if since + FULL_REST <= now => {
+                Place::Full { since, .. } if since + FULL_REST <= now => {
                     self.move_to(seen.connection.0, place);
                 }
                 Place::Later { at, paused: false } if now + seen.due_in < at => {
@@ -173,7 +175,7 @@ impl Rota {
         let rotates = which == Which::All && !self.only_fresh;
         let mut visits = Vec::new();
         while visits.len() < most {
-            let is_fresh_part = visits.len() < most.div_ceil(FRESH_PART);
+            let is_fresh_part = visits.len() < most / FRESH_PART;
             let next = match (rotates, is_fresh_part) {
                 (false, _) => self.fresh.pop_front(),
                 (true, true) => self.fresh.pop_front().or_else(|| self.turn.pop_front()),
@@ -212,7 +214,7 @@ impl Rota {
                 at: now + BUSY_REST,
                 paused: false,
             },
-            Found::Full => Place::Full { since: now },
+            Found::Full { person } => Place::Full { since: now, person },
             Found::More => Place::Turn,
             Found::Clear(Some(wait)) => Place::Later {
                 at: now + wait,

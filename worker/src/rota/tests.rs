@@ -59,6 +59,20 @@ fn the_rotation_goes_on_however_many_are_fresh() {
 }
 
 #[test]
+fn the_rotation_goes_on_where_there_is_room_for_one_visit_alone() {
+    let (mut rota, now) = rota_with_turns(1..=2);
+    for number in 11..=14 {
+        rota.hear(id(number));
+    }
+
+    let visited: Vec<_> = (0..4)
+        .map(|_| names(&rota.take_visits(1, Which::All, now))[0])
+        .collect();
+
+    assert_eq!(visited, [11, 1, 12, 2]);
+}
+
+#[test]
 fn who_was_served_goes_to_the_end_and_who_was_not_keeps_his_place() {
     let (mut rota, now) = rota_with_turns(1..=3);
 
@@ -114,12 +128,25 @@ fn a_pause_that_is_lifted_during_a_visit_is_not_waited_for() {
 fn room_under_the_cap_brings_a_full_connection_back() {
     let (mut rota, now) = rota_with_turns(1..=1);
     let _ = rota.take_visits(1, Which::All, now);
-    rota.visited(&report(1, Found::Full), true, now);
+    rota.visited(&report(1, Found::Full { person: false }), true, now);
     assert!(rota.take_visits(1, Which::All, now).is_empty());
 
     rota.job_ended(id(1), false);
 
     assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
+}
+
+#[test]
+fn a_person_who_waits_behind_the_cap_gets_a_slot_that_is_kept_for_people() {
+    let (mut rota, now) = rota_with_turns(1..=2);
+    let _ = rota.take_visits(2, Which::All, now);
+    rota.visited(&report(1, Found::Full { person: true }), true, now);
+    rota.visited(&report(2, Found::Full { person: false }), true, now);
+
+    rota.job_ended(id(1), false);
+    rota.job_ended(id(2), false);
+
+    assert_eq!(names(&rota.take_visits(2, Which::Fresh, now)), [1]);
 }
 
 #[test]

@@ -42,9 +42,6 @@ impl<P: Provider> Context<'_, P> {
         let (matter_link, matter) = self.linked_matter(&mut db, &upload).await?;
         drop(db);
         let file = self.measure(upload, matter).await?;
-        if let Some(report) = self.same_bytes(matter_link, &file).await? {
-            return Ok(report);
-        }
         self.ensure_document(matter_link, &file).await
     }
 
@@ -102,15 +99,14 @@ impl<P: Provider> Context<'_, P> {
     }
 
     /// The same bytes are never uploaded twice to one matter.
-    async fn same_bytes(&self, matter: LinkId, file: &File) -> Result<Option<Report>, CallError> {
-        let mut db = self
-            .execution
-            .shared
-            .database
-            .firm(self.account.firm_id)
-            .await?;
+    async fn same_bytes(
+        &self,
+        db: &mut Transaction,
+        matter: LinkId,
+        file: &File,
+    ) -> Result<Option<Report>, CallError> {
         let key = file.upload.id.to_string();
-        let same = links::find_same_bytes(&mut db, matter, &file.sha256, &key).await?;
+        let same = links::find_same_bytes(db, matter, &file.sha256, &key).await?;
         Ok(same.map(|(upload, id)| report(id, [("same_as", json!(upload))])))
     }
 
@@ -123,7 +119,11 @@ impl<P: Provider> Context<'_, P> {
             sha256: Some(file.sha256.clone()),
         };
         loop {
-            match self.claim(&effect).await? {
+            let mut db = self.execution.shared.database.worker().await?;
+            if let Some(report) = self.same_bytes(&mut db, matter, file).await? {
+                return Ok(report);
+            }
+            match self.claim_in(db, &effect).await? {
                 Step::Exists(existing) if existing.complete => {
                     return Ok(report(
                         existing.external_id,

@@ -37,8 +37,13 @@ pub(super) enum Answer {
 pub(super) struct Closed;
 
 impl Link {
+    /// Waits until the connection does not stand still. What stood when it was cut never goes on: it would arrive at any time later,
+    /// as if a network had kept it.
     pub(super) async fn unstalled(&self) {
         self.stalled.clone().wait_for(|stalled| !stalled).await.ok();
+        if self.closed.is_cancelled() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Holds a step on its way up where that is wanted; answers what its answer must meet.

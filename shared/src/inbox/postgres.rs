@@ -99,6 +99,7 @@ pub(super) async fn insert(
 
 /// An event as the relay takes it.
 pub(super) struct Waiting {
+    pub(super) position: i64,
     pub(super) firm_id: FirmId,
     pub(super) id: String,
     pub(super) event_type: String,
@@ -114,7 +115,7 @@ pub(super) async fn list_waiting(
 ) -> Result<Vec<Waiting>, sqlx::Error> {
     sqlx::query_as!(
         Waiting,
-        r#"select firm_id as "firm_id: FirmId", id, type as event_type, data, wish
+        r#"select position, firm_id as "firm_id: FirmId", id, type as event_type, data, wish
            from events where status = 'waiting' and position > $1 order by position limit $2"#,
         after,
         limit

@@ -72,19 +72,18 @@ impl Relay {
             return Ok(Relayed::default());
         }
         let now = Moment::now();
-        let floor = self.passed.floor(now);
-        let waiting = postgres::list_waiting(&mut db, floor, BATCH).await?;
+        let waiting = postgres::list_waiting(&mut db, self.passed.floor(now), BATCH).await?;
         let more = i64::try_from(waiting.len()).is_ok_and(|n| n == BATCH);
-        if waiting.is_empty() {
+        let Some(last) = waiting.last() else {
             self.passed.note(row.newest, now);
             return Ok(Relayed::default());
-        }
+        };
         let fan_out = fan_out(&mut db, &waiting).await?;
         let ready = queue::enqueue(&mut db, &fan_out.jobs).await?;
         postgres::set_decided(&mut db, &fan_out.decided).await?;
         db.commit().await?;
         if more {
-            self.passed.go_on(floor);
+            self.passed.go_on(last.position);
         } else {
             self.passed.note(row.newest, now);
         }
@@ -107,6 +106,8 @@ impl Relay {
 struct Passed {
     notes: VecDeque<(Moment, i64)>,
     looked_at_all: Option<Moment>,
+    /// A look has taken all up to here, and there was more.
+    go_on: Option<i64>,
 }
 
 impl Passed {
@@ -116,6 +117,9 @@ impl Passed {
             self.looked_at_all = Some(now);
             return 0;
         }
+        if let Some(position) = self.go_on {
+            return position;
+        }
         let is_old = |(at, _): &(Moment, i64)| *at + SLACK <= now;
         while self.notes.get(1).is_some_and(is_old) {
             self.notes.pop_front();
@@ -124,16 +128,15 @@ impl Passed {
         oldest.map_or(0, |(_, position)| *position)
     }
 
-    /// A look from here on has not seen all: one from the beginning goes on from there. Many events may have been committed together,
-    /// long after their positions were given.
-    fn go_on(&mut self, floor: i64) {
-        if floor == 0 {
-            self.looked_at_all = None;
-        }
+    /// The batch was full: the next look begins behind it. Not where a note says that nothing was left: many events may have been
+    /// committed together, long after their positions were given.
+    fn go_on(&mut self, position: i64) {
+        self.go_on = Some(position);
     }
 
     /// Nothing was left up to this position that had been committed before the look.
     fn note(&mut self, position: i64, now: Moment) {
+        self.go_on = None;
         let is_fresh = |(at, _): &(Moment, i64)| *at + NOTE_EVERY > now;
         if !self.notes.back().is_some_and(is_fresh) {
             self.notes.push_back((now, position));
@@ -358,7 +361,10 @@ mod tests {
         assert_eq!(passed.floor(at(21)), 1_100);
 
         assert_eq!(passed.floor(at(40)), 0);
-        passed.go_on(0);
-        assert_eq!(passed.floor(at(40)), 0, "the rest of all");
+        passed.go_on(200);
+        assert_eq!(passed.floor(at(41)), 200, "the rest of all");
+        assert_eq!(passed.floor(at(60)), 0, "all of it");
+        passed.note(2_000, at(60));
+        assert_eq!(passed.floor(at(61)), 1_700);
     }
 }

@@ -77,7 +77,15 @@ impl Stage {
             let left = self.redis.length(STREAM).await.ok()?;
             (left == 0).then_some(())
         });
-        moved.await.unwrap();
+        if let Err(error) = moved.await {
+            let left = self.redis.length(STREAM).await;
+            let words = self.app.workers[0].lines();
+            let last = &words[words.len().saturating_sub(40)..];
+            panic!(
+                "{error}: the stream holds {left:?}, the worker's last words:\n{}",
+                last.join("\n")
+            );
+        }
         self.app.settled(SOON).await.unwrap();
     }
 

@@ -208,27 +208,13 @@ fn blank(job: &LeasedJob, ran: Ran) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::domain::{ConnectionId, FirmId, JobId, RunId};
-    use uuid::Uuid;
+    use crate::fixtures::probe;
 
     fn job(attempts: i32, limited: i32) -> LeasedJob {
         LeasedJob {
-            id: JobId(Uuid::nil()),
-            lane: "lane".into(),
-            fence: 1,
-            firm_id: FirmId(Uuid::nil()),
-            connection_id: ConnectionId(Uuid::nil()),
-            kind: JobKind::Probe,
-            matter_id: None,
-            upload_id: None,
-            explicit: false,
-            run_id: RunId(Uuid::nil()),
-            event_ids: Vec::new(),
-            priority: 1,
             attempts,
             limited,
-            age: Duration::ZERO,
-            cancelled: false,
+            ..probe("lane", 1)
         }
     }
 

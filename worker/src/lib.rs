@@ -16,6 +16,8 @@ mod batches;
 mod engine;
 mod executor;
 mod finisher;
+#[cfg(test)]
+mod fixtures;
 mod gauges;
 mod judge;
 mod leaser;

@@ -169,38 +169,15 @@ impl Slots {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use shared::domain::{FirmId, JobId, RunId, job::JobKind};
     use uuid::Uuid;
 
     use super::*;
-
-    fn job(lane: &str, fence: i64) -> LeasedJob {
-        LeasedJob {
-            id: JobId(Uuid::from_u128(1)),
-            lane: lane.into(),
-            fence,
-            firm_id: FirmId(Uuid::nil()),
-            connection_id: ConnectionId(Uuid::nil()),
-            kind: JobKind::Probe,
-            matter_id: None,
-            upload_id: None,
-            explicit: false,
-            run_id: RunId(Uuid::nil()),
-            event_ids: Vec::new(),
-            priority: 1,
-            attempts: 0,
-            limited: 0,
-            age: Duration::ZERO,
-            cancelled: false,
-        }
-    }
+    use crate::fixtures::probe;
 
     #[test]
     fn a_lane_that_was_leased_anew_is_not_forgotten_with_its_last_turn() {
         let slots = Slots::new(10);
-        let (first, second) = (job("lane", 1), job("lane", 5));
+        let (first, second) = (probe("lane", 1), probe("lane", 5));
         slots.hold(std::slice::from_ref(&first));
         slots.hold(std::slice::from_ref(&second));
 
@@ -216,7 +193,7 @@ mod tests {
     fn no_more_connections_are_visited_than_lanes_can_be_taken() {
         let slots = Slots::new(10);
         let connections: Vec<_> = (1..=9).map(|n| ConnectionId(Uuid::from_u128(n))).collect();
-        slots.hold(&(0..7).map(|n| job(&n.to_string(), n)).collect::<Vec<_>>());
+        slots.hold(&(0..7).map(|n| probe(&n.to_string(), n)).collect::<Vec<_>>());
         slots.hear(&connections);
 
         let (room, visits) = slots.take_visits(128).unwrap();

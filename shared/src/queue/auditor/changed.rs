@@ -27,6 +27,22 @@ struct Mark {
     held: Vec<String>,
 }
 
+/// What one statement checks.
+enum Part<'a> {
+    Lanes(&'a [String]),
+    Jobs(&'a [uuid::Uuid]),
+}
+
+impl Part<'_> {
+    async fn check(&self, database: &Database) -> Result<Vec<Breach>, sqlx::Error> {
+        let mut db = database.worker().await?;
+        match self {
+            Self::Lanes(keys) => breach::check_lanes(&mut db, keys).await,
+            Self::Jobs(ids) => breach::check_jobs(&mut db, ids).await,
+        }
+    }
+}
+
 /// Audits what changed, unless somebody did within `every` or is at it: then nothing is returned.
 /// A lane held by a dead worker counts when it was so for `patience`.
 ///
@@ -43,18 +59,10 @@ pub async fn audit_changed(
     };
     let (mark, lanes, jobs) = gather(database, &claim).await?;
     let mut found = Vec::new();
-    for keys in lanes.chunks(PART) {
-        let mut db = database.worker().await?;
+    let lanes = lanes.chunks(PART).map(Part::Lanes);
+    for part in lanes.chain(jobs.chunks(PART).map(Part::Jobs)) {
         let started = Moment::now();
-        found.extend(breach::check_lanes(&mut db, keys).await?);
-        drop(db);
-        pace.rest(started.elapsed()).await;
-    }
-    for ids in jobs.chunks(PART) {
-        let mut db = database.worker().await?;
-        let started = Moment::now();
-        found.extend(breach::check_jobs(&mut db, ids).await?);
-        drop(db);
+        found.extend(part.check(database).await?);
         pace.rest(started.elapsed()).await;
     }
     let mut db = database.worker().await?;

@@ -62,7 +62,7 @@ create table jobs (
   dedupe_key text,
   event_ids text[] not null default '{}',
   run_at timestamptz not null,
-  waiting_for text check (waiting_for in ('retry', 'limited', 'paused', 'provider', 'contact', 'doubt', 'shutdown', 'needs_reconnect')),
+  waiting_for text check (waiting_for in ('retry', 'limited', 'paused', 'provider', 'contact', 'doubt', 'shutdown', 'needs_reconnect', 'newer_worker')),
   attempts integer not null default 0,
   executions integer not null default 0,
   limited integer not null default 0,

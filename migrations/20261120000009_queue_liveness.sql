@@ -50,7 +50,7 @@ set enable_seqscan = off as $$
 declare
   v_now timestamptz := app_now();
   v_lease interval;
-  v_dead uuid;
+  v_dead uuid[];
   v_lane record;
 begin
   select w.lease_ms * interval '1 ms' into v_lease from workers w
@@ -58,18 +58,20 @@ begin
   if not found or pg_postmaster_start_time() > clock_timestamp() - v_lease then
     return;
   end if;
-  for v_dead in
+  -- With the rows' locks held, their owners' beats wait for us and then find the rows gone.
+  v_dead := array(
     select w.id from workers w
     where w.id <> p_worker and (w.alive_until < v_now or w.alive_until > v_now + 2 * w.lease_ms * interval '1 ms')
-    order by w.id for update skip locked
+    order by w.id for update skip locked);
+  -- The lanes of all the dead together: whoever locks several lanes does so in key order.
+  for v_lane in
+    select l.key, l.running_job, l.connection_id from lanes l
+    where l.worker is not null and l.worker = any(v_dead) order by l.key limit p_limit for update
   loop
-    -- The row's lock is held: its owner's beat waits for us and then finds the row gone.
-    for v_lane in select l.key, l.running_job, l.connection_id from lanes l where l.worker = v_dead order by l.key limit p_limit for update loop
-      perform queue_release_lost(v_lane.key, v_lane.running_job);
-      return next v_lane.connection_id;
-    end loop;
-    delete from workers w where w.id = v_dead and not exists (select 1 from lanes l where l.worker = v_dead);
+    perform queue_release_lost(v_lane.key, v_lane.running_job);
+    return next v_lane.connection_id;
   end loop;
+  delete from workers w where w.id = any(v_dead) and not exists (select 1 from lanes l where l.worker = w.id);
 end $$;
 
 -- Gives leases back that have not been started: nothing is counted. For drain.

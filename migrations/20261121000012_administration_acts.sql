@@ -34,7 +34,8 @@ declare
   v_tail bigint;
 begin
   foreach v_id in array p_jobs loop
-    select j.* into v_job from jobs j where j.id = v_id and j.state = 'failed';
+    -- Locked: retention takes failed jobs and asks no lane.
+    select j.* into v_job from jobs j where j.id = v_id and j.state = 'failed' for update;
     continue when not found;
     job_id := v_id;
     twin := case when v_job.dedupe_key is not null then queue_find_twin(v_job.lane, v_job.dedupe_key) end;

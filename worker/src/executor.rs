@@ -88,7 +88,7 @@ impl Executor {
         }
         let judged = judge::outcome(&job, instruction, ran, shared::clock::random_fraction());
         let outcome = Outcome {
-            go_on: !self.drain.is_cancelled() && self.slots.may_go_on(job.connection_id, jobs),
+            go_on: !self.drain.is_cancelled() && self.slots.may_go_on(&job, jobs),
             ..judged
         };
         tracing::info!(

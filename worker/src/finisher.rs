@@ -172,7 +172,8 @@ impl Writer {
         metrics::histogram!("casehug_finish_batch_size").record(batch.len() as f64);
         metrics::histogram!("casehug_finish_seconds").record(started.elapsed().as_secs_f64());
         self.slots.with_rota(|rota| {
-            for written in finished.values() {
+            let ended = finished.values().filter(|written| written.next.is_none());
+            for written in ended {
                 rota.job_ended(written.connection, written.ready);
             }
         });

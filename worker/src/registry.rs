@@ -1,10 +1,15 @@
 //! The registry: all jobs, one line each, alphabetical. Nothing is registered elsewhere.
 //! A kind's lane stands in `shared::domain::job::RunContext`, its time limit in `JobKind::time_limit`.
 
+use std::time::Duration;
+
 use shared::domain::job::JobKind;
-use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
+use shared::domain::outcome::{Failure, Instruction, Report, SkipReason, Waiting};
 
 use crate::jobs::{self, Execution};
+
+/// A job that only a newer release knows is left to a worker of that release: after this it is offered again, to whoever comes.
+const NEWER_WORKER: Duration = Duration::from_secs(30);
 
 /// The large ones are boxed: a job is moved into its task, and no kind need be as large as the largest.
 pub(crate) async fn run(execution: &Execution) -> Instruction {
@@ -17,6 +22,10 @@ pub(crate) async fn run(execution: &Execution) -> Instruction {
         JobKind::SweepLinks => Box::pin(jobs::sweep_links::run(execution)).await,
         JobKind::SyncDocument => Box::pin(jobs::sync_document::run(execution)).await,
         JobKind::SyncMatter => Box::pin(jobs::sync_matter::run(execution)).await,
+        JobKind::Unknown => Instruction::Snooze {
+            wait: NEWER_WORKER,
+            reason: Waiting::NewerWorker,
+        },
     }
 }
 

@@ -109,7 +109,7 @@ impl Slots {
     /// Anything may have become ready anywhere, also where it was paused.
     pub(crate) fn hear_of_all(&self) {
         let mut state = self.state();
-        state.rota.forget_pauses();
+        state.rota.hear_of_all();
         state.look_at_all = true;
         drop(state);
         self.bell.notify_one();
@@ -143,10 +143,10 @@ impl Slots {
         self.state().rota.refresh(ready, Moment::now());
     }
 
-    pub(crate) fn may_go_on(&self, connection: ConnectionId, jobs: u32) -> bool {
+    pub(crate) fn may_go_on(&self, job: &LeasedJob, jobs: u32) -> bool {
         let state = self.state();
         let slots_free = state.free > self.kept;
-        state.rota.may_go_on(connection, jobs, slots_free)
+        state.rota.may_go_on(job, jobs, slots_free)
     }
 
     pub(crate) fn next_due(&self) -> Option<Moment> {

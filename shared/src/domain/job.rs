@@ -18,6 +18,9 @@ pub enum JobKind {
     Probe,
     SweepLinks,
     RefreshToken,
+    /// What only a newer release knows, found by an older one beside it or after a rollback. It is read and never written.
+    #[serde(skip)]
+    Unknown,
 }
 
 impl JobKind {
@@ -32,10 +35,11 @@ impl JobKind {
             Self::Probe => "probe",
             Self::SweepLinks => "sweep_links",
             Self::RefreshToken => "refresh_token",
+            Self::Unknown => "unknown",
         }
     }
 
-    /// Reads the name in SQL.
+    /// Reads the name in SQL; nothing for a kind that this release does not know.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
@@ -60,7 +64,8 @@ impl JobKind {
             | Self::ProcessWebhook
             | Self::Probe
             | Self::SweepLinks
-            | Self::RefreshToken => Duration::from_mins(10),
+            | Self::RefreshToken
+            | Self::Unknown => Duration::from_mins(10),
         }
     }
 }

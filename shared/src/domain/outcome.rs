@@ -71,6 +71,8 @@ pub enum Waiting {
     Doubt,
     Shutdown,
     NeedsReconnect,
+    /// A worker of the release that knows the job's kind.
+    NewerWorker,
 }
 
 impl Waiting {
@@ -86,6 +88,7 @@ impl Waiting {
             Self::Doubt => "doubt",
             Self::Shutdown => "shutdown",
             Self::NeedsReconnect => "needs_reconnect",
+            Self::NewerWorker => "newer_worker",
         }
     }
 }

@@ -198,7 +198,7 @@ impl JobColumns {
             fence: self.fence?,
             firm_id: FirmId(self.firm_id?),
             connection_id: ConnectionId(self.connection_id?),
-            kind: JobKind::parse(&self.kind?)?,
+            kind: JobKind::parse(&self.kind?).unwrap_or(JobKind::Unknown),
             matter_id: self.matter_id.map(MatterId),
             upload_id: self.upload_id.map(UploadId),
             explicit: self.explicit?,
@@ -225,6 +225,8 @@ pub struct ReadyConnection {
     pub ready_floor: DateTime<Utc>,
     /// Until its first lane is due: zero when it is so already.
     pub due_in: Duration,
+    /// A person waits for a lane that is due.
+    pub person: bool,
 }
 
 /// Connections with ready lanes, at most `limit` of them, behind `after` in id order.
@@ -239,7 +241,7 @@ pub async fn list_ready_connections(
     let mut db = database.worker().await?;
     let rows = sqlx::query!(
         r#"select connection_id as "connection_id!", ready_floor as "ready_floor!",
-             (extract(epoch from first_ready_at - app_now()) * 1000)::bigint as "due_ms!"
+             (extract(epoch from first_ready_at - app_now()) * 1000)::bigint as "due_ms!", person as "person!"
            from queue_ready_connections($1, $2)"#,
         after.0,
         limit
@@ -252,6 +254,7 @@ pub async fn list_ready_connections(
             connection: ConnectionId(row.connection_id),
             ready_floor: row.ready_floor,
             due_in: duration(row.due_ms),
+            person: row.person,
         })
         .collect())
 }

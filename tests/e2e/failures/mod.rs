@@ -3,6 +3,7 @@
 mod tokens;
 
 mod refusals;
+mod releases;
 
 mod documents;
 mod records;

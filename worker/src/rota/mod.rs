@@ -6,7 +6,8 @@
 //! - *turn*: more is due there; visited in rotation.
 //! - *later*: nothing is due before a time, or a pause lasts until then; not visited before, whatever becomes ready during a pause.
 //! - *full*: more is due than its cap allows; visited again when a job of ours ends there, or after a while. Fresh then if a person
-//!   waits: the slots that are kept for people are for fresh connections alone.
+//!   waits: the slots that are kept for people are for fresh connections alone. For the same reason a look that finds a person's lane due
+//!   makes a connection fresh that waited for its turn.
 //! - *away*: being visited right now. What is heard meanwhile makes it fresh again.
 //! - otherwise nothing is known to wait there.
 
@@ -21,6 +22,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use shared::clock::Moment;
 use shared::domain::ConnectionId;
+use shared::domain::job::{LeasedJob, Priority};
 use shared::queue::{Found, ReadyConnection, Visit, Visited};
 use uuid::Uuid;
 
@@ -30,6 +32,9 @@ use line::Line;
 const BACKGROUND_TURN: u32 = 20;
 /// A worker goes on with a lane for so many jobs at most while other connections wait for a slot.
 const LONGEST_TURN: u32 = 16;
+/// And for so many while other lanes of the same connection wait: each change of lanes moves four index entries and costs a visit, and
+/// a matter's few documents need not go round with those of a thousand other matters.
+const SHORT_TURN: u32 = 4;
 /// Where fresh connections and those in rotation are visited together, the fresh ones begin with at most such a part of the visits: more
 /// becomes fresh than can be visited when a worker falls behind, and whoever has waited longest would wait for ever.
 const FRESH_PART: usize = 4;
@@ -90,7 +95,7 @@ impl Rota {
         }
     }
 
-    /// A job of ours has ended there and left its lane ready, or made room under the cap.
+    /// A job of ours has ended there and left its lane ready, or free, so that there is room under the cap.
     pub(crate) fn job_ended(&mut self, connection: ConnectionId, ready: bool) {
         let known = self.entry(connection.0);
         match known.place {
@@ -119,9 +124,11 @@ impl Rota {
         }
     }
 
-    /// Pauses may have been lifted: what was paused is looked at again, and what a visit under way says of pauses is out of date.
-    pub(crate) fn forget_pauses(&mut self) {
+    /// Anything may have happened. Pauses may have been lifted: what was paused is looked at again, and what a visit under way says of
+    /// pauses is out of date. The server may be another one, whose fences begin further back: held lanes are looked for from the first.
+    pub(crate) fn hear_of_all(&mut self) {
         for known in self.known.values_mut() {
+            known.turn_floor = 0;
             if matches!(known.place, Place::Away { .. }) {
                 known.place = Place::Away { heard: true };
             }
@@ -142,16 +149,17 @@ impl Rota {
         for seen in ready {
             let known = self.entry(seen.connection.0);
             known.ready_floor = Some(seen.ready_floor);
-            let place = if seen.due_in.is_zero() {
-                Place::Turn
-            } else {
-                Place::Later {
-                    at: now + seen.due_in,
+            let place = match seen.due_in {
+                Duration::ZERO if seen.person => Place::Fresh,
+                Duration::ZERO => Place::Turn,
+                wait => Place::Later {
+                    at: now + wait,
                     paused: false,
-                }
+                },
             };
             match known.place {
                 Place::Idle => self.move_to(seen.connection.0, place),
+                Place::Turn if place == Place::Fresh => self.move_to(seen.connection.0, place),
                 Place::Full { since, .. } if since + FULL_REST <= now => {
                     self.move_to(seen.connection.0, place);
                 }
@@ -238,15 +246,30 @@ impl Rota {
         }
     }
 
-    /// May a worker go on with the lane it has, after so many jobs? Not while its own connection has something else waiting.
-    /// While no slot is free, not while a fresh connection waits either, and not for long while others wait for their turn.
-    pub(crate) fn may_go_on(&self, connection: ConnectionId, jobs: u32, slots_free: bool) -> bool {
-        let alone = match self.known.get(&connection.0).map(|known| known.place) {
-            None | Some(Place::Idle | Place::Later { .. }) => true,
-            Some(Place::Fresh | Place::Turn | Place::Full { .. } | Place::Away { .. }) => false,
+    /// May a worker go on with the lane of the job that it has run, the so-many-th of its turn? While no slot is free, not while a fresh
+    /// connection waits, and not for long while others wait for their turn. While other lanes of its own connection wait, for a short
+    /// turn; not while a person waits there, and not with background work: theirs is the connection's next slot.
+    pub(crate) fn may_go_on(&self, job: &LeasedJob, jobs: u32, slots_free: bool) -> bool {
+        if !slots_free && !self.fresh.is_empty() {
+            return false;
+        }
+        let longest = if slots_free || self.turn.is_empty() {
+            u32::MAX
+        } else {
+            LONGEST_TURN
         };
-        let others = self.fresh.is_empty() && (self.turn.is_empty() || jobs < LONGEST_TURN);
-        alone && (slots_free || others)
+        let is_background = job.priority > Priority::Event as i16;
+        let place = self
+            .known
+            .get(&job.connection_id.0)
+            .map(|known| known.place);
+        match place {
+            None | Some(Place::Idle | Place::Later { .. }) => jobs < longest,
+            Some(Place::Turn | Place::Full { person: false, .. }) => {
+                !is_background && jobs < longest.min(SHORT_TURN)
+            }
+            Some(Place::Fresh | Place::Full { .. } | Place::Away { .. }) => false,
+        }
     }
 
     /// When the next connection becomes due; nothing when none is known to.

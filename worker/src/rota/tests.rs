@@ -1,6 +1,7 @@
 //! The rota as the leaser and the finisher play it.
 
 use super::*;
+use crate::fixtures::probe;
 
 fn id(number: u128) -> ConnectionId {
     ConnectionId(Uuid::from_u128(number))
@@ -117,11 +118,26 @@ fn a_pause_that_is_lifted_during_a_visit_is_not_waited_for() {
     let (mut rota, now) = rota_with_turns(1..=1);
     let _ = rota.take_visits(1, Which::All, now);
 
-    rota.forget_pauses();
+    rota.hear_of_all();
     let paused = Found::Paused(Duration::from_hours(1));
     rota.visited(&report(1, paused), false, now);
 
     assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
+}
+
+#[test]
+fn after_a_new_server_came_held_lanes_are_counted_from_the_first() {
+    let (mut rota, now) = rota_with_turns(1..=1);
+    let _ = rota.take_visits(1, Which::All, now);
+    let counted = Visited {
+        turn_floor: 900,
+        ..report(1, Found::More)
+    };
+    rota.visited(&counted, true, now);
+
+    rota.hear_of_all();
+
+    assert_eq!(rota.take_visits(1, Which::All, now)[0].turn_floor, 0);
 }
 
 #[test]
@@ -167,22 +183,62 @@ fn background_comes_first_each_twentieth_turn() {
     assert!(turns[19] && turns[39]);
 }
 
+fn job(number: u128, priority: Priority) -> LeasedJob {
+    LeasedJob {
+        connection_id: id(number),
+        priority: priority as i16,
+        ..probe("lane", 1)
+    }
+}
+
 #[test]
 fn a_worker_goes_on_only_while_nobody_is_kept_waiting() {
     let (mut rota, now) = rota_with_turns(1..=1);
-    assert!(!rota.may_go_on(id(1), 1, true), "its own connection waits");
+    let (one, other) = (job(1, Priority::Event), job(2, Priority::Event));
     assert!(
-        rota.may_go_on(id(2), 1, false) && !rota.may_go_on(id(2), 16, false),
+        rota.may_go_on(&other, 15, false) && !rota.may_go_on(&other, 16, false),
         "another waits for its turn"
     );
 
     let _ = rota.take_visits(1, Which::All, now);
+    assert!(!rota.may_go_on(&one, 1, true), "nobody knows who waits");
     rota.visited(&report(1, Found::Clear(None)), true, now);
-    assert!(rota.may_go_on(id(1), 1_000, false));
+    assert!(rota.may_go_on(&one, 1_000, false));
 
     rota.hear(id(3));
-    assert!(!rota.may_go_on(id(1), 1, false), "a fresh one waits");
-    assert!(rota.may_go_on(id(1), 1_000, true), "there is room for all");
+    assert!(!rota.may_go_on(&one, 1, false), "a fresh one waits");
+    assert!(rota.may_go_on(&one, 1_000, true), "there is room for all");
+}
+
+#[test]
+fn a_turn_is_short_where_other_lanes_of_the_connection_wait() {
+    let (mut rota, now) = rota_with_turns(1..=2);
+    let background = job(1, Priority::Background);
+    let (one, other) = (job(1, Priority::Event), job(2, Priority::Event));
+    assert!(rota.may_go_on(&one, 3, true) && !rota.may_go_on(&one, 4, true));
+    assert!(!rota.may_go_on(&background, 1, true), "events wait there");
+
+    let _ = rota.take_visits(2, Which::All, now);
+    rota.visited(&report(1, Found::Full { person: false }), true, now);
+    rota.visited(&report(2, Found::Full { person: true }), true, now);
+
+    assert!(rota.may_go_on(&one, 3, true));
+    assert!(!rota.may_go_on(&other, 1, true), "a person waits there");
+}
+
+#[test]
+fn a_look_that_finds_a_person_waiting_gives_a_slot_that_is_kept_for_people() {
+    let (mut rota, now) = rota_with_turns(1..=2);
+    let seen = |number, person| ReadyConnection {
+        connection: id(number),
+        ready_floor: Utc::now(),
+        due_in: Duration::ZERO,
+        person,
+    };
+
+    rota.refresh(&[seen(1, false), seen(2, true), seen(3, true)], now);
+
+    assert_eq!(names(&rota.take_visits(9, Which::Fresh, now)), [2, 3]);
 }
 
 #[test]

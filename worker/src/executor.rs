@@ -6,7 +6,7 @@ use shared::clock::Moment;
 use shared::domain::Platform;
 use shared::domain::job::LeasedJob;
 use shared::domain::outcome::{Failure, Instruction, SkipReason, Waiting};
-use shared::queue::{self, HeldLane, Outcome};
+use shared::queue::{self, HeldLane};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Shared;
@@ -15,6 +15,7 @@ use crate::jobs::Execution;
 use crate::judge::{self, Ran};
 use crate::registry;
 use crate::renewer::Aborts;
+use crate::rota::Turn;
 use crate::slots::Slots;
 
 #[derive(Debug, Clone)]
@@ -46,14 +47,15 @@ impl Executor {
     /// A turn at a lane: its job, and those that follow in it while nobody else is kept waiting. Returns when all is committed.
     pub(crate) async fn run(&self, job: LeasedJob) {
         let lane = HeldLane::from(&job);
-        let (mut next, mut jobs) = (Some(job), 0);
+        let mut turn = Turn::new(&job);
+        let mut next = Some(job);
         while let Some(job) = next {
             if self.drain.is_cancelled() {
                 self.give_back(&job).await;
                 break;
             }
-            jobs += 1;
-            next = self.execute(job, jobs).await;
+            turn.next(&job);
+            next = self.execute(job, turn).await;
         }
         self.slots.give_back(&lane);
     }
@@ -68,7 +70,7 @@ impl Executor {
     }
 
     /// Runs one job; returns the lane's next one where the worker goes on with it.
-    async fn execute(&self, job: LeasedJob, jobs: u32) -> Option<LeasedJob> {
+    async fn execute(&self, job: LeasedJob, turn: Turn) -> Option<LeasedJob> {
         let started = Moment::now();
         let execution = Execution::new(
             self.shared.clone(),
@@ -86,11 +88,7 @@ impl Executor {
         if let Err(error) = judge::prepare(&self.shared.database, &job, &instruction).await {
             tracing::warn!(error = %error, job.id = %job.id, "a pause could not be written");
         }
-        let judged = judge::outcome(&job, instruction, ran, shared::clock::random_fraction());
-        let outcome = Outcome {
-            go_on: !self.drain.is_cancelled() && self.slots.may_go_on(&job, jobs),
-            ..judged
-        };
+        let outcome = judge::outcome(&job, instruction, ran, shared::clock::random_fraction());
         tracing::info!(
             job.id = %job.id, job.kind = job.kind.as_str(), job.attempt = job.attempts + 1, connection.id = %job.connection_id,
             outcome = outcome.attempt.outcome, code = outcome.code, duration_ms = outcome.attempt.duration_ms, "job ran"
@@ -101,7 +99,7 @@ impl Executor {
         if let Some(reason) = outcome.waiting_for {
             metrics::counter!("casehug_snoozes_total", "reason" => reason).increment(1);
         }
-        self.finisher.finish(outcome).await
+        self.finisher.finish(outcome, turn).await
     }
 }
 

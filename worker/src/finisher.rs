@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::pulse::{Pulse, Pulses};
+use crate::rota::Turn;
 use crate::slots::Slots;
 
 const BATCH: usize = 200;
@@ -28,6 +29,7 @@ const OUTAGE_REST: Duration = Duration::from_millis(250);
 
 struct Pending {
     outcome: Outcome,
+    turn: Turn,
     committed: oneshot::Sender<Option<LeasedJob>>,
     tries: u32,
 }
@@ -40,12 +42,13 @@ pub(crate) struct FinisherHandle {
 
 impl FinisherHandle {
     /// Returns when the outcome is committed, or dropped for a stale fence: the lane's next job where the worker went on with it.
-    pub(crate) async fn finish(&self, outcome: Outcome) -> Option<LeasedJob> {
+    pub(crate) async fn finish(&self, outcome: Outcome, turn: Turn) -> Option<LeasedJob> {
         let (committed, done) = oneshot::channel();
         if self
             .pending
             .send(Pending {
                 outcome,
+                turn,
                 committed,
                 tries: 0,
             })
@@ -139,6 +142,7 @@ impl Writer {
     async fn commit_all(&self, batch: Vec<Pending>) -> Vec<Pending> {
         let (mut rest, mut locked) = (vec![batch], Vec::new());
         while let Some(mut batch) = rest.pop() {
+            self.decide_who_goes_on(&mut batch);
             match self.commit(&batch).await {
                 Ok(finished) => locked.extend(self.sort_out(batch, finished).await),
                 Err(error) if is_refusal(&error) && batch.len() > 1 => {
@@ -162,6 +166,14 @@ impl Writer {
             }
         }
         locked
+    }
+
+    /// As late as can be: whoever has come since the jobs ended shall have their slots.
+    fn decide_who_goes_on(&self, batch: &mut [Pending]) {
+        let drains = self.drain.is_cancelled();
+        for pending in batch {
+            pending.outcome.go_on = !drains && self.slots.may_go_on(&pending.turn);
+        }
     }
 
     async fn commit(&self, batch: &[Pending]) -> Result<Finished, DbError> {

@@ -31,10 +31,10 @@ use line::Line;
 /// A background lane gets at least each so-many-th turn of its connection (design: Q6).
 const BACKGROUND_TURN: u32 = 20;
 /// A worker goes on with a lane for so many jobs at most while other connections wait for a slot.
-const LONGEST_TURN: u32 = 16;
+const LONGEST_TURN: u64 = 16;
 /// And for so many while other lanes of the same connection wait: each change of lanes moves four index entries and costs a visit, and
 /// a matter's few documents need not go round with those of a thousand other matters.
-const SHORT_TURN: u32 = 4;
+const SHORT_TURN: u64 = 8;
 /// Where fresh connections and those in rotation are visited together, the fresh ones begin with at most such a part of the visits: more
 /// becomes fresh than can be visited when a worker falls behind, and whoever has waited longest would wait for ever.
 const FRESH_PART: usize = 4;
@@ -70,7 +70,7 @@ pub(crate) struct Rota {
     fresh: Line,
     turn: Line,
     later: BTreeSet<(Moment, Uuid)>,
-    /// The last visits were to fresh connections alone.
+    /// The last visits, of those that may go to all, were to fresh connections alone.
     only_fresh: bool,
 }
 
@@ -78,8 +78,41 @@ pub(crate) struct Rota {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
     All,
-    /// The slots that are left are kept for people, who come fresh.
+    /// The slots that are left are kept for those who come fresh, or for people, who do.
     Fresh,
+}
+
+/// A turn at a lane: the job that was leased, and those with which the worker went on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn {
+    connection: ConnectionId,
+    is_background: bool,
+    /// Under which it began.
+    fence: u64,
+    jobs: u64,
+}
+
+impl Turn {
+    pub(crate) fn new(job: &LeasedJob) -> Self {
+        Self {
+            connection: job.connection_id,
+            is_background: job.priority > Priority::Event as i16,
+            fence: job.fence.unsigned_abs(),
+            jobs: 0,
+        }
+    }
+
+    /// One more job of the lane.
+    pub(crate) fn next(&mut self, job: &LeasedJob) {
+        self.is_background = job.priority > Priority::Event as i16;
+        self.jobs += 1;
+    }
+
+    /// Whether it ends with its present job where it may have `longest` jobs at most. It has fewer where its fence says so: turns that
+    /// begin together must not end together, or whoever comes between waits for a slot as long as the longest.
+    fn ends_within(&self, longest: u64) -> bool {
+        (self.fence + self.jobs).is_multiple_of(longest)
+    }
 }
 
 impl Rota {
@@ -179,7 +212,9 @@ impl Rota {
     /// others; not twice in a row, so that the rotation goes on. Else a few fresh ones, the rotation, and more fresh ones.
     pub(crate) fn take_visits(&mut self, most: usize, which: Which, now: Moment) -> Vec<Visit> {
         self.wake_due(now);
-        self.only_fresh = !self.only_fresh && !self.fresh.is_empty() && !self.turn.is_empty();
+        if which == Which::All {
+            self.only_fresh = !self.only_fresh && !self.fresh.is_empty() && !self.turn.is_empty();
+        }
         let rotates = which == Which::All && !self.only_fresh;
         let mut visits = Vec::new();
         while visits.len() < most {
@@ -246,27 +281,21 @@ impl Rota {
         }
     }
 
-    /// May a worker go on with the lane of the job that it has run, the so-many-th of its turn? While no slot is free, not while a fresh
-    /// connection waits, and not for long while others wait for their turn. While other lanes of its own connection wait, for a short
-    /// turn; not while a person waits there, and not with background work: theirs is the connection's next slot.
-    pub(crate) fn may_go_on(&self, job: &LeasedJob, jobs: u32, slots_free: bool) -> bool {
+    /// May a worker go on with its turn at a lane? While no slot is free, not while a fresh connection waits, and not for long while others
+    /// wait for their turn. While other lanes of its own connection wait, for a short turn; not while a person waits there, and not with
+    /// background work: theirs is the connection's next slot.
+    pub(crate) fn may_go_on(&self, turn: &Turn, slots_free: bool) -> bool {
         if !slots_free && !self.fresh.is_empty() {
             return false;
         }
-        let longest = if slots_free || self.turn.is_empty() {
-            u32::MAX
-        } else {
-            LONGEST_TURN
-        };
-        let is_background = job.priority > Priority::Event as i16;
-        let place = self
-            .known
-            .get(&job.connection_id.0)
-            .map(|known| known.place);
+        let is_alone = slots_free || self.turn.is_empty();
+        let place = self.known.get(&turn.connection.0).map(|known| known.place);
         match place {
-            None | Some(Place::Idle | Place::Later { .. }) => jobs < longest,
+            None | Some(Place::Idle | Place::Later { .. }) => {
+                is_alone || !turn.ends_within(LONGEST_TURN)
+            }
             Some(Place::Turn | Place::Full { person: false, .. }) => {
-                !is_background && jobs < longest.min(SHORT_TURN)
+                !turn.is_background && !turn.ends_within(SHORT_TURN)
             }
             Some(Place::Fresh | Place::Full { .. } | Place::Away { .. }) => false,
         }

@@ -183,47 +183,70 @@ fn background_comes_first_each_twentieth_turn() {
     assert!(turns[19] && turns[39]);
 }
 
-fn job(number: u128, priority: Priority) -> LeasedJob {
-    LeasedJob {
+/// At its so-many-th job.
+fn turn(number: u128, priority: Priority, jobs: u64) -> Turn {
+    let job = LeasedJob {
         connection_id: id(number),
         priority: priority as i16,
-        ..probe("lane", 1)
-    }
+        ..probe("lane", 0)
+    };
+    let mut turn = Turn::new(&job);
+    (0..jobs).for_each(|_| turn.next(&job));
+    turn
 }
 
 #[test]
 fn a_worker_goes_on_only_while_nobody_is_kept_waiting() {
     let (mut rota, now) = rota_with_turns(1..=1);
-    let (one, other) = (job(1, Priority::Event), job(2, Priority::Event));
+    let at = |number, jobs| turn(number, Priority::Event, jobs);
     assert!(
-        rota.may_go_on(&other, 15, false) && !rota.may_go_on(&other, 16, false),
+        rota.may_go_on(&at(2, 15), false) && !rota.may_go_on(&at(2, 16), false),
         "another waits for its turn"
     );
 
     let _ = rota.take_visits(1, Which::All, now);
-    assert!(!rota.may_go_on(&one, 1, true), "nobody knows who waits");
+    assert!(!rota.may_go_on(&at(1, 1), true), "nobody knows who waits");
     rota.visited(&report(1, Found::Clear(None)), true, now);
-    assert!(rota.may_go_on(&one, 1_000, false));
+    assert!(rota.may_go_on(&at(1, 1_600), false));
 
     rota.hear(id(3));
-    assert!(!rota.may_go_on(&one, 1, false), "a fresh one waits");
-    assert!(rota.may_go_on(&one, 1_000, true), "there is room for all");
+    assert!(!rota.may_go_on(&at(1, 1), false), "a fresh one waits");
+    assert!(rota.may_go_on(&at(1, 1_600), true), "there is room for all");
 }
 
 #[test]
 fn a_turn_is_short_where_other_lanes_of_the_connection_wait() {
     let (mut rota, now) = rota_with_turns(1..=2);
-    let background = job(1, Priority::Background);
-    let (one, other) = (job(1, Priority::Event), job(2, Priority::Event));
-    assert!(rota.may_go_on(&one, 3, true) && !rota.may_go_on(&one, 4, true));
-    assert!(!rota.may_go_on(&background, 1, true), "events wait there");
+    let at = |number, jobs| turn(number, Priority::Event, jobs);
+    assert!(rota.may_go_on(&at(1, 7), true) && !rota.may_go_on(&at(1, 8), true));
+    let background = turn(1, Priority::Background, 1);
+    assert!(!rota.may_go_on(&background, true), "events wait there");
 
     let _ = rota.take_visits(2, Which::All, now);
     rota.visited(&report(1, Found::Full { person: false }), true, now);
     rota.visited(&report(2, Found::Full { person: true }), true, now);
 
-    assert!(rota.may_go_on(&one, 3, true));
-    assert!(!rota.may_go_on(&other, 1, true), "a person waits there");
+    assert!(rota.may_go_on(&at(1, 7), true));
+    assert!(!rota.may_go_on(&at(2, 1), true), "a person waits there");
+}
+
+#[test]
+fn turns_that_begin_together_do_not_end_together() {
+    let length = |fence| {
+        let mut turn = Turn::new(&probe("lane", fence));
+        let job = probe("lane", fence);
+        (1..)
+            .find(|_| {
+                turn.next(&job);
+                turn.ends_within(SHORT_TURN)
+            })
+            .unwrap()
+    };
+
+    let mut lengths: Vec<u64> = (100..108).map(length).collect();
+    lengths.sort_unstable();
+
+    assert_eq!(lengths, [1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
 #[test]

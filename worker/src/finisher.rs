@@ -23,7 +23,7 @@ const BATCH: usize = 200;
 /// While one batch is being committed the next one is gathered and written.
 const WRITERS: usize = 2;
 /// After so many tries it is asked whether the lane is still ours: until then it may just be locked.
-const LOOK_EVERY: u32 = 4;
+const LOOK_EVERY: u32 = 16;
 const LOCKED_REST: Duration = Duration::from_millis(15);
 const OUTAGE_REST: Duration = Duration::from_millis(250);
 
@@ -107,6 +107,12 @@ impl Finisher {
     }
 }
 
+/// Waits for at least one outcome and takes those that have come, up to a batch. Returns how many; none when every handle is gone.
+async fn gather(gathered: &Mutex<mpsc::Receiver<Pending>>, pending: &mut Vec<Pending>) -> usize {
+    let room = BATCH.saturating_sub(pending.len()).max(1);
+    gathered.lock().await.recv_many(pending, room).await
+}
+
 struct Writer {
     database: Database,
     worker: WorkerId,
@@ -121,17 +127,14 @@ impl Writer {
         loop {
             if pending.is_empty() {
                 pulse.rest();
-                if gathered.lock().await.recv_many(&mut pending, BATCH).await == 0 {
+                if gather(&gathered, &mut pending).await == 0 {
                     return;
                 }
             } else {
-                // Some lanes were locked: they go with the next batch and hold up nobody.
-                tokio::time::sleep(LOCKED_REST).await;
-                if let Ok(mut gathered) = gathered.try_lock() {
-                    while pending.len() < BATCH {
-                        let Ok(more) = gathered.try_recv() else { break };
-                        pending.push(more);
-                    }
+                // Some lanes were locked: they go with the next batch, or after a rest, and hold up nobody.
+                let more = tokio::time::timeout(LOCKED_REST, gather(&gathered, &mut pending));
+                if more.await == Ok(0) {
+                    tokio::time::sleep(LOCKED_REST).await;
                 }
             }
             pending = pulse.during(self.commit_all(pending)).await;

@@ -13,14 +13,10 @@ use crate::rota::{Rota, Turn, Which};
 
 /// One in so many slots is kept for people who wait (design: Q6).
 const KEPT_FOR_PEOPLE: i32 = 10;
-/// And one in so many for fresh connections: with every slot in work, whoever comes would wait for the end of somebody's job.
-const KEPT_FOR_FRESH: i32 = 32;
 
 #[derive(Debug)]
 struct State {
     free: i32,
-    /// What is left of the slots kept for fresh connections until the rotation is visited again.
-    fresh_left: i32,
     rota: Rota,
     /// Lanes held, with the fence of the turn: a lane that the database says is ours and that is not here was leased by an answer
     /// that got lost. A lane may be leased anew before its last turn is given back.
@@ -34,8 +30,7 @@ struct State {
 /// The slots of one engine, and a bell that rings when the leaser should look.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    kept_for_people: i32,
-    kept_for_fresh: i32,
+    kept: i32,
     state: Mutex<State>,
     bell: Notify,
 }
@@ -44,11 +39,9 @@ impl Slots {
     pub(crate) fn new(count: u16) -> Self {
         let count = i32::from(count);
         Self {
-            kept_for_people: count / KEPT_FOR_PEOPLE,
-            kept_for_fresh: count / KEPT_FOR_FRESH,
+            kept: count / KEPT_FOR_PEOPLE,
             state: Mutex::new(State {
                 free: count,
-                fresh_left: count / KEPT_FOR_FRESH,
                 rota: Rota::default(),
                 held: HashMap::new(),
                 in_doubt: false,
@@ -58,47 +51,26 @@ impl Slots {
         }
     }
 
-    /// No slot is free for the rotation.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.for_rotation(self.state().free) <= 0
-    }
-
-    /// Of so many free slots.
-    fn for_rotation(&self, free: i32) -> i32 {
-        free - self.kept_for_people - self.kept_for_fresh
+        self.state().free <= self.kept
     }
 
     /// The next visits, and the room there is for them; nothing when there is no room or nobody to visit.
     pub(crate) fn take_visits(&self, most: i32) -> Option<(Room, Vec<Visit>)> {
         let mut state = self.state();
-        let for_rotation = self.for_rotation(state.free);
-        let for_fresh = state
-            .fresh_left
-            .min(state.free - self.kept_for_people)
-            .max(0);
-        let (which, others) = if for_rotation > 0 {
-            (Which::All, for_rotation)
-        } else {
-            (Which::Fresh, for_fresh)
-        };
-        // No more visits than what can be taken at all: of more the database would choose, and always the same ones.
-        let room_for = if others > 0 { others } else { state.free };
-        let most = usize::try_from(room_for.min(most)).unwrap_or(0);
-        let visits = state.rota.take_visits(most, which, Moment::now());
-        if visits.is_empty() {
-            return None;
-        }
-        // Between two rounds of the rotation fresh ones get no more than what is kept for them: else they could go before it for ever.
-        state.fresh_left = match which {
-            Which::All => self.kept_for_fresh,
-            Which::Fresh => for_fresh - i32::try_from(visits.len()).unwrap_or(for_fresh),
-        }
-        .max(0);
         let room = Room {
             all: state.free,
-            others,
+            others: (state.free - self.kept).max(0),
         };
-        Some((room, visits))
+        // No more visits than what can be taken at all: of more the database would choose, and always the same ones.
+        let (which, room_for) = if room.others > 0 {
+            (Which::All, room.others)
+        } else {
+            (Which::Fresh, room.all)
+        };
+        let most = usize::try_from(room_for.min(most)).unwrap_or(0);
+        let visits = state.rota.take_visits(most, which, Moment::now());
+        (!visits.is_empty()).then_some((room, visits))
     }
 
     /// Jobs were leased: their slots are taken.
@@ -173,7 +145,7 @@ impl Slots {
 
     pub(crate) fn may_go_on(&self, turn: &Turn) -> bool {
         let state = self.state();
-        let slots_free = self.for_rotation(state.free) > 0;
+        let slots_free = state.free > self.kept;
         state.rota.may_go_on(turn, slots_free)
     }
 
@@ -217,46 +189,12 @@ mod tests {
         assert_eq!(slots.unknown(vec![held]).len(), 1);
     }
 
-    fn ids(numbers: std::ops::RangeInclusive<u128>) -> Vec<ConnectionId> {
-        numbers.map(|n| ConnectionId(Uuid::from_u128(n))).collect()
-    }
-
-    fn probes(count: i64) -> Vec<LeasedJob> {
-        (0..count).map(|n| probe(&n.to_string(), n)).collect()
-    }
-
-    #[test]
-    fn the_last_slots_are_kept_for_fresh_connections() {
-        let slots = Slots::new(64);
-        slots.with_rota(|rota| rota.job_ended(ids(1..=1)[0], true));
-        slots.hold(&probes(56));
-        let none_for_the_rotation = slots.take_visits(128);
-
-        slots.hear(&ids(2..=2));
-        let (room, visits) = slots.take_visits(128).unwrap();
-
-        assert!(none_for_the_rotation.is_none() && slots.is_exhausted());
-        assert_eq!((room.others, visits[0].connection), (2, ids(2..=2)[0]));
-    }
-
-    #[test]
-    fn fresh_connections_do_not_keep_the_rotation_from_its_slots() {
-        let slots = Slots::new(64);
-        slots.hold(&probes(56));
-        slots.hear(&ids(1..=9));
-        let (_, first) = slots.take_visits(128).unwrap();
-
-        // Their jobs have ended: what is free again is for people, until there is room for the rotation.
-        let (room, _) = slots.take_visits(128).unwrap();
-
-        assert_eq!((first.len(), room.others), (2, 0));
-    }
-
     #[test]
     fn no_more_connections_are_visited_than_lanes_can_be_taken() {
         let slots = Slots::new(10);
-        slots.hold(&probes(7));
-        slots.hear(&ids(1..=9));
+        let connections: Vec<_> = (1..=9).map(|n| ConnectionId(Uuid::from_u128(n))).collect();
+        slots.hold(&(0..7).map(|n| probe(&n.to_string(), n)).collect::<Vec<_>>());
+        slots.hear(&connections);
 
         let (room, visits) = slots.take_visits(128).unwrap();
 

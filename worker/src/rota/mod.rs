@@ -8,7 +8,8 @@
 //! - *full*: more is due than its cap allows; visited again when a job of ours ends there, or after a while. Fresh then if a person
 //!   waits: the slots that are kept for people are for fresh connections alone. For the same reason a look that finds a person's lane due
 //!   makes a connection fresh that waited for its turn.
-//! - *away*: being visited right now. What is heard meanwhile makes it fresh again.
+//! - *away*: being visited right now. What becomes ready meanwhile makes it fresh again; after a job of ours that ended meanwhile, what
+//!   the visit found is out of date, and it waits for its turn again.
 //! - otherwise nothing is known to wait there.
 
 mod line;
@@ -52,7 +53,15 @@ enum Place {
     Turn,
     Later { at: Moment, paused: bool },
     Full { since: Moment, person: bool },
-    Away { heard: bool },
+    Away(Meanwhile),
+}
+
+/// What happened to a connection during its visit, the later ones outweighing the earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Meanwhile {
+    Nothing,
+    JobEnded,
+    BecameReady,
 }
 
 #[derive(Debug)]
@@ -78,7 +87,7 @@ pub(crate) struct Rota {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
     All,
-    /// The slots that are left are kept for those who come fresh, or for people, who do.
+    /// The slots that are left are kept for people, who come fresh.
     Fresh,
 }
 
@@ -121,7 +130,7 @@ impl Rota {
         let known = self.entry(connection.0);
         match known.place {
             Place::Fresh | Place::Later { paused: true, .. } => {}
-            Place::Away { .. } => known.place = Place::Away { heard: true },
+            Place::Away(_) => known.place = Place::Away(Meanwhile::BecameReady),
             Place::Idle | Place::Turn | Place::Later { .. } | Place::Full { .. } => {
                 self.move_to(connection.0, Place::Fresh);
             }
@@ -138,7 +147,9 @@ impl Rota {
             Place::Later { paused: false, .. } if ready => {
                 self.move_to(connection.0, Place::Turn);
             }
-            Place::Away { .. } => known.place = Place::Away { heard: true },
+            Place::Away(before) => {
+                known.place = Place::Away(before.max(Meanwhile::JobEnded));
+            }
             Place::Idle | Place::Fresh | Place::Turn | Place::Later { .. } => {}
         }
     }
@@ -152,7 +163,9 @@ impl Rota {
                 at: before,
                 paused: false,
             } if at < before => self.move_to(connection.0, Place::Later { at, paused: false }),
-            Place::Away { .. } => known.place = Place::Away { heard: true },
+            Place::Away(before) => {
+                known.place = Place::Away(before.max(Meanwhile::JobEnded));
+            }
             Place::Fresh | Place::Turn | Place::Later { .. } | Place::Full { .. } => {}
         }
     }
@@ -162,8 +175,8 @@ impl Rota {
     pub(crate) fn hear_of_all(&mut self) {
         for known in self.known.values_mut() {
             known.turn_floor = 0;
-            if matches!(known.place, Place::Away { .. }) {
-                known.place = Place::Away { heard: true };
+            if matches!(known.place, Place::Away(_)) {
+                known.place = Place::Away(Meanwhile::BecameReady);
             }
         }
         let paused: Vec<_> = self
@@ -203,7 +216,7 @@ impl Rota {
                 | Place::Turn
                 | Place::Later { .. }
                 | Place::Full { .. }
-                | Place::Away { .. } => {}
+                | Place::Away(_) => {}
             }
         }
     }
@@ -226,7 +239,7 @@ impl Rota {
             };
             let Some(id) = next else { break };
             let known = self.entry(id);
-            known.place = Place::Away { heard: false };
+            known.place = Place::Away(Meanwhile::Nothing);
             visits.push(Visit {
                 connection: ConnectionId(id),
                 ready_floor: known.ready_floor,
@@ -246,24 +259,31 @@ impl Rota {
             known.ready_floor = visited.ready_floor;
             known.turn_floor = visited.turn_floor;
         }
-        let heard = matches!(known.place, Place::Away { heard: true });
-        let place = match visited.found {
-            _ if heard => Place::Fresh,
-            Found::Paused(wait) => Place::Later {
+        let meanwhile = match known.place {
+            Place::Away(meanwhile) => meanwhile,
+            _ => Meanwhile::Nothing,
+        };
+        let place = match (visited.found, meanwhile) {
+            (_, Meanwhile::BecameReady) | (Found::Full { person: true }, Meanwhile::JobEnded) => {
+                Place::Fresh
+            }
+            (Found::Paused(wait), _) => Place::Later {
                 at: now + wait,
                 paused: true,
             },
-            Found::Busy => Place::Later {
+            (Found::Busy, _) => Place::Later {
                 at: now + BUSY_REST,
                 paused: false,
             },
-            Found::Full { person } => Place::Full { since: now, person },
-            Found::More => Place::Turn,
-            Found::Clear(Some(wait)) => Place::Later {
+            (Found::More, _) | (Found::Full { .. } | Found::Clear(_), Meanwhile::JobEnded) => {
+                Place::Turn
+            }
+            (Found::Full { person }, Meanwhile::Nothing) => Place::Full { since: now, person },
+            (Found::Clear(Some(wait)), Meanwhile::Nothing) => Place::Later {
                 at: now + wait,
                 paused: false,
             },
-            Found::Clear(None) => Place::Idle,
+            (Found::Clear(None), Meanwhile::Nothing) => Place::Idle,
         };
         if place == Place::Turn && !took {
             // It was not its fault: it keeps its place in the rotation.
@@ -297,7 +317,7 @@ impl Rota {
             Some(Place::Turn | Place::Full { person: false, .. }) => {
                 !turn.is_background && !turn.ends_within(SHORT_TURN)
             }
-            Some(Place::Fresh | Place::Full { .. } | Place::Away { .. }) => false,
+            Some(Place::Fresh | Place::Full { .. } | Place::Away(_)) => false,
         }
     }
 
@@ -338,7 +358,7 @@ impl Rota {
             Place::Later { at, .. } => {
                 self.later.remove(&(at, id));
             }
-            Place::Idle | Place::Full { .. } | Place::Away { .. } => {}
+            Place::Idle | Place::Full { .. } | Place::Away(_) => {}
         }
         match place {
             Place::Fresh => self.fresh.push_back(id),
@@ -346,7 +366,7 @@ impl Rota {
             Place::Later { at, .. } => {
                 self.later.insert((at, id));
             }
-            Place::Idle | Place::Full { .. } | Place::Away { .. } => {}
+            Place::Idle | Place::Full { .. } | Place::Away(_) => {}
         }
     }
 }

@@ -114,6 +114,20 @@ fn what_is_heard_during_a_visit_is_not_lost() {
 }
 
 #[test]
+fn a_job_that_ends_during_a_visit_brings_a_full_connection_back_and_makes_it_no_fresh_one() {
+    let (mut rota, now) = rota_with_turns(1..=2);
+    let _ = rota.take_visits(2, Which::All, now);
+
+    rota.job_ended(id(1), false);
+    rota.job_ended(id(2), false);
+    rota.visited(&report(1, Found::Full { person: false }), true, now);
+    rota.visited(&report(2, Found::Full { person: true }), true, now);
+
+    assert_eq!(names(&rota.take_visits(9, Which::Fresh, now)), [2]);
+    assert_eq!(names(&rota.take_visits(9, Which::All, now)), [1]);
+}
+
+#[test]
 fn a_pause_that_is_lifted_during_a_visit_is_not_waited_for() {
     let (mut rota, now) = rota_with_turns(1..=1);
     let _ = rota.take_visits(1, Which::All, now);
@@ -254,7 +268,7 @@ fn a_look_that_finds_a_person_waiting_gives_a_slot_that_is_kept_for_people() {
     let (mut rota, now) = rota_with_turns(1..=2);
     let seen = |number, person| ReadyConnection {
         connection: id(number),
-        ready_floor: Utc::now(),
+        ready_floor: DateTime::UNIX_EPOCH,
         due_in: Duration::ZERO,
         person,
     };

@@ -30,7 +30,7 @@ create type connection_visit as (
 -- A row of a lease: a job that was taken (id not null), or what became of a visit (id null).
 -- found: 'taken'; 'busy' (another worker is just visiting), 'paused', 'full' (more is due than its cap allows), 'more' (the worker's own room
 -- ended), 'clear' (nothing more is due, or what is due is locked by somebody for a moment). wait_ms: until when there is nothing to look for;
--- null when nobody knows. priority: of a visit 0 where the connection is full and a person waits.
+-- null when nobody knows. priority: of a visit 0 where something is left that a person waits for.
 create type leased_job as (
   connection_id uuid, found text, wait_ms bigint, ready_floor timestamptz, turn_floor bigint,
   lane text, fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid, explicit boolean, run_id uuid,
@@ -212,7 +212,7 @@ begin
     where f.found = 'clear') n on true
   left join lateral (
     select l.priority from lanes l
-    where f.found = 'full' and l.connection_id = c.id and l.priority = 0 and l.ready_at >= v.ready_floor and l.ready_at <= p_now limit 1) w on true;
+    where f.found in ('full', 'more') and l.connection_id = c.id and l.priority = 0 and l.ready_at >= v.ready_floor and l.ready_at <= p_now limit 1) w on true;
 end $$;
 
 -- The connections that have ready lanes, behind p_after in id order: the truth that notifications only hurry. With the time of each one's

@@ -63,6 +63,9 @@ begin
     select w.id from workers w
     where w.id <> p_worker and (w.alive_until < v_now or w.alive_until > v_now + 2 * w.lease_ms * interval '1 ms')
     order by w.id for update skip locked);
+  if cardinality(v_dead) = 0 then
+    return;
+  end if;
   -- The lanes of all the dead together: whoever locks several lanes does so in key order.
   for v_lane in
     select l.key, l.running_job, l.connection_id from lanes l

@@ -129,13 +129,7 @@ impl Engine {
         let stop = self.drain.child_token();
         let aborts = self.renewer.aborts();
         let (leased, source) = mpsc::channel::<LeasedJob>(usize::from(self.concurrency));
-        let finisher = Finisher::start(
-            &database,
-            self.worker,
-            &self.slots,
-            &self.drain,
-            &self.pulses,
-        );
+        let finisher = Finisher::start(&database, self.worker, &self.slots, &stop, &self.pulses);
         let executor = Executor::new(
             self.shared.clone(),
             finisher.handle(),
@@ -149,7 +143,12 @@ impl Engine {
         let leaser = Leaser::new(database.clone(), self.worker, self.slots.clone(), leased);
         tasks.spawn(leaser.run(stop.clone(), self.pulses.start("leaser")));
         let inbox = Arc::new(Notify::new());
-        let listening = Listening::new(self.direct_url, self.slots.clone(), inbox.clone());
+        let listening = Listening::new(
+            self.direct_url,
+            self.worker,
+            self.slots.clone(),
+            inbox.clone(),
+        );
         tasks.spawn(listening.run(stop.clone()));
         let relay = RelayLoop::new(database.clone(), self.slots.clone(), inbox);
         tasks.spawn(relay.run(stop.clone(), self.pulses.start("relay")));

@@ -15,7 +15,7 @@ use crate::jobs::Execution;
 use crate::judge::{self, Ran};
 use crate::registry;
 use crate::renewer::Aborts;
-use crate::rota::Turn;
+use crate::rota::LaneTurn;
 use crate::slots::Slots;
 
 #[derive(Debug, Clone)]
@@ -47,15 +47,17 @@ impl Executor {
     /// A turn at a lane: its job, and those that follow in it while nobody else is kept waiting. Returns when all is committed.
     pub(crate) async fn run(&self, job: LeasedJob) {
         let lane = HeldLane::from(&job);
-        let mut turn = Turn::new(&job);
+        let mut turn = LaneTurn::new(&job);
         let mut next = Some(job);
         while let Some(job) = next {
             if self.drain.is_cancelled() {
                 self.give_back(&job).await;
                 break;
             }
-            turn.next(&job);
             next = self.execute(job, turn).await;
+            if let Some(next) = &next {
+                turn.go_on(next);
+            }
         }
         self.slots.give_back(&lane);
     }
@@ -70,7 +72,7 @@ impl Executor {
     }
 
     /// Runs one job; returns the lane's next one where the worker goes on with it.
-    async fn execute(&self, job: LeasedJob, turn: Turn) -> Option<LeasedJob> {
+    async fn execute(&self, job: LeasedJob, turn: LaneTurn) -> Option<LeasedJob> {
         let started = Moment::now();
         let execution = Execution::new(
             self.shared.clone(),

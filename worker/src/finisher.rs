@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::pulse::{Pulse, Pulses};
-use crate::rota::Turn;
+use crate::rota::LaneTurn;
 use crate::slots::Slots;
 
 const BATCH: usize = 200;
@@ -29,7 +29,7 @@ const OUTAGE_REST: Duration = Duration::from_millis(250);
 
 struct Pending {
     outcome: Outcome,
-    turn: Turn,
+    turn: LaneTurn,
     committed: oneshot::Sender<Option<LeasedJob>>,
     tries: u32,
 }
@@ -42,7 +42,7 @@ pub(crate) struct FinisherHandle {
 
 impl FinisherHandle {
     /// Returns when the outcome is committed, or dropped for a stale fence: the lane's next job where the worker went on with it.
-    pub(crate) async fn finish(&self, outcome: Outcome, turn: Turn) -> Option<LeasedJob> {
+    pub(crate) async fn finish(&self, outcome: Outcome, turn: LaneTurn) -> Option<LeasedJob> {
         let (committed, done) = oneshot::channel();
         if self
             .pending
@@ -72,7 +72,7 @@ impl Finisher {
         database: &Database,
         worker: WorkerId,
         slots: &Arc<Slots>,
-        drain: &CancellationToken,
+        stop: &CancellationToken,
         pulses: &Pulses,
     ) -> Self {
         let (pending, gathered) = mpsc::channel(4096);
@@ -83,7 +83,7 @@ impl Finisher {
                     database: database.clone(),
                     worker,
                     slots: slots.clone(),
-                    drain: drain.clone(),
+                    stop: stop.clone(),
                 };
                 tokio::spawn(writer.run(gathered.clone(), pulses.start("finisher")))
             })
@@ -117,7 +117,8 @@ struct Writer {
     database: Database,
     worker: WorkerId,
     slots: Arc<Slots>,
-    drain: CancellationToken,
+    /// Leasing has ended, or will not begin again.
+    stop: CancellationToken,
 }
 
 impl Writer {
@@ -173,9 +174,9 @@ impl Writer {
 
     /// As late as can be: whoever has come since the jobs ended shall have their slots.
     fn decide_who_goes_on(&self, batch: &mut [Pending]) {
-        let drains = self.drain.is_cancelled();
+        let stops = self.stop.is_cancelled();
         for pending in batch {
-            pending.outcome.go_on = !drains && self.slots.may_go_on(&pending.turn);
+            pending.outcome.go_on = !stops && self.slots.may_go_on(&pending.turn);
         }
     }
 
@@ -197,7 +198,7 @@ impl Writer {
 
     /// Others hear of what this worker cannot take itself.
     fn announce(&self) -> Announce {
-        if self.drain.is_cancelled() {
+        if self.stop.is_cancelled() {
             Announce::Everything
         } else if self.slots.is_exhausted() {
             Announce::Ready

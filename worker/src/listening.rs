@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use shared::domain::WorkerId;
 use shared::queue::{Heard, Listener};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -11,15 +12,22 @@ use crate::slots::Slots;
 
 pub(crate) struct Listening {
     listener: Listener,
+    worker: WorkerId,
     slots: Arc<Slots>,
     /// Rings when the inbox has something.
     inbox: Arc<Notify>,
 }
 
 impl Listening {
-    pub(crate) fn new(direct_url: String, slots: Arc<Slots>, inbox: Arc<Notify>) -> Self {
+    pub(crate) fn new(
+        direct_url: String,
+        worker: WorkerId,
+        slots: Arc<Slots>,
+        inbox: Arc<Notify>,
+    ) -> Self {
         Self {
             listener: Listener::new(direct_url),
+            worker,
             slots,
             inbox,
         }
@@ -34,9 +42,12 @@ impl Listening {
             match heard {
                 Heard::Events => self.inbox.notify_one(),
                 Heard::Jobs(connections) => self.slots.hear(&connections),
+                // What this worker left, its finisher has told the rota.
+                Heard::Left { by, .. } if by == self.worker => {}
+                Heard::Left { connections, .. } => self.slots.hear_left(&connections),
                 Heard::AllJobs => self.slots.hear_of_all(),
                 Heard::Anything => {
-                    self.slots.hear_of_all();
+                    self.slots.hear_again();
                     self.inbox.notify_one();
                 }
             }

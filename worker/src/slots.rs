@@ -9,7 +9,7 @@ use shared::domain::{ConnectionId, job::LeasedJob};
 use shared::queue::{HeldLane, ReadyConnection, Room, Visit};
 use tokio::sync::Notify;
 
-use crate::rota::{Rota, Turn, Which};
+use crate::rota::{LaneTurn, Rota, Which};
 
 /// One in so many slots is kept for people who wait (design: Q6).
 const KEPT_FOR_PEOPLE: i32 = 10;
@@ -109,9 +109,25 @@ impl Slots {
     /// Anything may have become ready anywhere, also where it was paused.
     pub(crate) fn hear_of_all(&self) {
         let mut state = self.state();
-        state.rota.hear_of_all();
+        state.rota.forget_pauses();
         state.look_at_all = true;
         drop(state);
+        self.bell.notify_one();
+    }
+
+    /// The listener was away, and the server with it perhaps.
+    pub(crate) fn hear_again(&self) {
+        self.with_rota(Rota::forget_floors);
+        self.hear_of_all();
+    }
+
+    /// Another worker has ended jobs of these connections and has no room for what is left there.
+    pub(crate) fn hear_left(&self, connections: &[ConnectionId]) {
+        self.with_rota(|rota| {
+            for connection in connections {
+                rota.job_ended(*connection, true);
+            }
+        });
         self.bell.notify_one();
     }
 
@@ -143,7 +159,7 @@ impl Slots {
         self.state().rota.refresh(ready, Moment::now());
     }
 
-    pub(crate) fn may_go_on(&self, turn: &Turn) -> bool {
+    pub(crate) fn may_go_on(&self, turn: &LaneTurn) -> bool {
         let state = self.state();
         let slots_free = state.free > self.kept;
         state.rota.may_go_on(turn, slots_free)

@@ -2,12 +2,15 @@
 
 use sqlx::PgConnection;
 
-use crate::domain::{ConnectionId, job::NewJob};
+use crate::domain::{ConnectionId, WorkerId, job::NewJob};
 
-/// The channel on which workers hear of lanes that became ready: connection ids, space-separated, or [`EVERYTHING`].
+/// The channel on which workers hear of lanes that became ready: connection ids, space-separated, [`EVERYTHING`], or [`LEFT`],
+/// a worker's id and connection ids.
 pub const JOBS_CHANNEL: &str = "casehug_jobs";
 /// The payload that tells workers to look at every connection, also at paused ones.
 pub const EVERYTHING: &str = "*";
+/// A worker that has no room left what is ready on these connections.
+pub(super) const LEFT: &str = "left";
 /// So many ids fit into one notification (8,000 bytes); more say "everything".
 const MOST_NAMED: usize = 200;
 
@@ -42,8 +45,28 @@ pub async fn notify_ready(
     if connections.len() > MOST_NAMED {
         return notify_everything(db).await;
     }
+    notify(db, &words(connections)).await
+}
+
+/// Tells the others, at commit, of connections that this worker leaves with something to lease.
+pub(super) async fn notify_left(
+    db: &mut PgConnection,
+    worker: WorkerId,
+    connections: &[ConnectionId],
+) -> Result<(), sqlx::Error> {
+    if connections.is_empty() {
+        return Ok(());
+    }
+    if connections.len() > MOST_NAMED {
+        return notify_everything(db).await;
+    }
+    let payload = format!("{LEFT} {worker} {}", words(connections));
+    notify(db, &payload).await
+}
+
+fn words(connections: &[ConnectionId]) -> String {
     let ids: Vec<_> = connections.iter().map(ToString::to_string).collect();
-    notify(db, &ids.join(" ")).await
+    ids.join(" ")
 }
 
 /// Tells the workers, at commit, to look at everything: a pause was lifted, or too much happened to be named.

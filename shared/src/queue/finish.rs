@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::enqueue::notify_left;
 use super::lease::JobColumns;
-use super::notify_ready;
 use crate::db::Database;
 use crate::domain::{
     ConnectionId, ExternalId, JobId, WorkerId,
@@ -140,7 +140,7 @@ pub async fn finish(
             ((row.lane, row.fence), written)
         })
         .collect();
-    notify_ready(&mut db, &announced(&finished, announce)).await?;
+    notify_left(&mut db, worker, &announced(&finished, announce)).await?;
     db.commit().await?;
     Ok(finished)
 }

@@ -31,8 +31,8 @@ pub enum Found {
     Paused(Duration),
     /// The connection's cap is reached: more may be due, perhaps something that a person waits for.
     Full { person: bool },
-    /// More is due than the worker had room for.
-    More,
+    /// More is due than the worker had room for, perhaps something that a person waits for.
+    More { person: bool },
     /// Nothing more is due; the next lane becomes due after this wait.
     Clear(Option<Duration>),
 }
@@ -129,15 +129,14 @@ struct LeaseRow {
 impl LeaseRow {
     fn visited(self) -> Result<Visited, sqlx::Error> {
         let wait = self.wait_ms.map(duration);
+        let person = self.priority == Some(0);
         Ok(Visited {
             connection: ConnectionId(self.connection_id),
             found: match self.found.as_str() {
                 "busy" => Found::Busy,
                 "paused" => Found::Paused(wait.unwrap_or_default()),
-                "full" => Found::Full {
-                    person: self.priority == Some(0),
-                },
-                "more" => Found::More,
+                "full" => Found::Full { person },
+                "more" => Found::More { person },
                 "clear" => Found::Clear(wait),
                 _ => return Err(corrupt("queue_lease.found")),
             },

@@ -8,9 +8,9 @@ use std::time::Duration;
 use sqlx::{Executor, postgres::PgListener};
 use tokio::time::timeout;
 
-use crate::domain::ConnectionId;
+use crate::domain::{ConnectionId, WorkerId};
 use crate::inbox::INBOX_CHANNEL;
-use crate::queue::{EVERYTHING, JOBS_CHANNEL};
+use crate::queue::enqueue::{EVERYTHING, JOBS_CHANNEL, LEFT};
 
 /// Between two tries to connect.
 const RECONNECT: Duration = Duration::from_millis(500);
@@ -24,6 +24,11 @@ pub enum Heard {
     Events,
     /// Lanes of these connections became ready.
     Jobs(Vec<ConnectionId>),
+    /// A worker has ended jobs of these connections and has no room for what is left there.
+    Left {
+        by: WorkerId,
+        connections: Vec<ConnectionId>,
+    },
     /// Look at every connection.
     AllJobs,
     /// The connection was away meanwhile: look at everything.
@@ -91,9 +96,38 @@ fn jobs(payload: &str) -> Heard {
     if payload == EVERYTHING {
         return Heard::AllJobs;
     }
-    payload
-        .split_ascii_whitespace()
+    let mut words = payload.split_ascii_whitespace().peekable();
+    let by = words
+        .next_if_eq(&LEFT)
+        .map(|_| words.next().unwrap_or_default().parse().map(WorkerId));
+    let connections = words
         .map(|id| id.parse().map(ConnectionId))
-        .collect::<Result<_, _>>()
-        .map_or(Heard::AllJobs, Heard::Jobs)
+        .collect::<Result<Vec<_>, _>>();
+    match (by, connections) {
+        (None, Ok(connections)) => Heard::Jobs(connections),
+        (Some(Ok(by)), Ok(connections)) => Heard::Left { by, connections },
+        (Some(Err(_)), _) | (_, Err(_)) => Heard::AllJobs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_a_worker_left_is_told_from_what_became_ready_and_what_is_not_understood_means_all() {
+        let (one, worker) = (Uuid::from_u128(1), Uuid::from_u128(9));
+
+        assert_eq!(jobs(&one.to_string()), Heard::Jobs(vec![ConnectionId(one)]));
+        let left = Heard::Left {
+            by: WorkerId(worker),
+            connections: vec![ConnectionId(one)],
+        };
+        assert_eq!(jobs(&format!("left {worker} {one}")), left);
+        for strange in ["*", "left", "left x", "moved a"] {
+            assert_eq!(jobs(strange), Heard::AllJobs, "{strange}");
+        }
+    }
 }

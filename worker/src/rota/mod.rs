@@ -3,6 +3,8 @@
 //! States of a connection, moved by what is heard and found:
 //! - *fresh*: something became ready there just now; visited before others, once. A connection that seldom has work is
 //!   therefore served at once, however many busy ones there are (the idea is that of fair queueing's new flows, RFC 8290).
+//! - *seen*: it was fresh, and was visited while the worker had no slot for what it has: next among the fresh ones, but not before a slot
+//!   is free that is kept for nobody.
 //! - *turn*: more is due there; visited in rotation.
 //! - *later*: nothing is due before a time, or a pause lasts until then; not visited before, whatever becomes ready during a pause.
 //! - *full*: more is due than its cap allows; visited again when a job of ours ends there, or after a while. Fresh then if a person
@@ -50,10 +52,20 @@ const MOST_IDLE: usize = 20_000;
 enum Place {
     Idle,
     Fresh,
+    Seen,
     Turn,
-    Later { at: Moment, paused: bool },
-    Full { since: Moment, person: bool },
-    Away(Meanwhile),
+    Later {
+        at: Moment,
+        paused: bool,
+    },
+    Full {
+        since: Moment,
+        person: bool,
+    },
+    Away {
+        from_turn: bool,
+        meanwhile: Meanwhile,
+    },
 }
 
 /// What happened to a connection during its visit, the later ones outweighing the earlier.
@@ -73,10 +85,20 @@ struct Known {
     turns: u32,
 }
 
+impl Known {
+    /// Matters only during a visit.
+    fn note(&mut self, what: Meanwhile) {
+        if let Place::Away { meanwhile, .. } = &mut self.place {
+            *meanwhile = what.max(*meanwhile);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Rota {
     known: HashMap<Uuid, Known>,
     fresh: Line,
+    seen: Line,
     turn: Line,
     later: BTreeSet<(Moment, Uuid)>,
     /// The last visits, of those that may go to all, were to fresh connections alone.
@@ -93,7 +115,7 @@ pub(crate) enum Which {
 
 /// A turn at a lane: the job that was leased, and those with which the worker went on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Turn {
+pub(crate) struct LaneTurn {
     connection: ConnectionId,
     is_background: bool,
     /// Under which it began.
@@ -101,25 +123,25 @@ pub(crate) struct Turn {
     jobs: u64,
 }
 
-impl Turn {
+impl LaneTurn {
     pub(crate) fn new(job: &LeasedJob) -> Self {
         Self {
             connection: job.connection_id,
             is_background: job.priority > Priority::Event as i16,
             fence: job.fence.unsigned_abs(),
-            jobs: 0,
+            jobs: 1,
         }
     }
 
-    /// One more job of the lane.
-    pub(crate) fn next(&mut self, job: &LeasedJob) {
+    /// The worker went on with the lane's next job.
+    pub(crate) fn go_on(&mut self, job: &LeasedJob) {
         self.is_background = job.priority > Priority::Event as i16;
         self.jobs += 1;
     }
 
     /// Whether it ends with its present job where it may have `longest` jobs at most. It has fewer where its fence says so: turns that
     /// begin together must not end together, or whoever comes between waits for a slot as long as the longest.
-    fn ends_within(&self, longest: u64) -> bool {
+    fn ends_here(&self, longest: u64) -> bool {
         (self.fence + self.jobs).is_multiple_of(longest)
     }
 }
@@ -130,8 +152,8 @@ impl Rota {
         let known = self.entry(connection.0);
         match known.place {
             Place::Fresh | Place::Later { paused: true, .. } => {}
-            Place::Away(_) => known.place = Place::Away(Meanwhile::BecameReady),
-            Place::Idle | Place::Turn | Place::Later { .. } | Place::Full { .. } => {
+            Place::Away { .. } => known.note(Meanwhile::BecameReady),
+            Place::Idle | Place::Seen | Place::Turn | Place::Later { .. } | Place::Full { .. } => {
                 self.move_to(connection.0, Place::Fresh);
             }
         }
@@ -147,10 +169,8 @@ impl Rota {
             Place::Later { paused: false, .. } if ready => {
                 self.move_to(connection.0, Place::Turn);
             }
-            Place::Away(before) => {
-                known.place = Place::Away(before.max(Meanwhile::JobEnded));
-            }
-            Place::Idle | Place::Fresh | Place::Turn | Place::Later { .. } => {}
+            Place::Away { .. } => known.note(Meanwhile::JobEnded),
+            Place::Idle | Place::Fresh | Place::Seen | Place::Turn | Place::Later { .. } => {}
         }
     }
 
@@ -163,21 +183,16 @@ impl Rota {
                 at: before,
                 paused: false,
             } if at < before => self.move_to(connection.0, Place::Later { at, paused: false }),
-            Place::Away(before) => {
-                known.place = Place::Away(before.max(Meanwhile::JobEnded));
+            Place::Away { .. } => known.note(Meanwhile::JobEnded),
+            Place::Fresh | Place::Seen | Place::Turn | Place::Later { .. } | Place::Full { .. } => {
             }
-            Place::Fresh | Place::Turn | Place::Later { .. } | Place::Full { .. } => {}
         }
     }
 
-    /// Anything may have happened. Pauses may have been lifted: what was paused is looked at again, and what a visit under way says of
-    /// pauses is out of date. The server may be another one, whose fences begin further back: held lanes are looked for from the first.
-    pub(crate) fn hear_of_all(&mut self) {
+    /// Pauses may have been lifted: what was paused is looked at again, and what a visit under way says of pauses is out of date.
+    pub(crate) fn forget_pauses(&mut self) {
         for known in self.known.values_mut() {
-            known.turn_floor = 0;
-            if matches!(known.place, Place::Away(_)) {
-                known.place = Place::Away(Meanwhile::BecameReady);
-            }
+            known.note(Meanwhile::BecameReady);
         }
         let paused: Vec<_> = self
             .known
@@ -187,6 +202,14 @@ impl Rota {
             .collect();
         for id in paused {
             self.move_to(id, Place::Turn);
+        }
+    }
+
+    /// The server may be another one, whose fences begin further back: held lanes are counted from the first again.
+    pub(crate) fn forget_floors(&mut self) {
+        for known in self.known.values_mut() {
+            known.turn_floor = 0;
+            known.note(Meanwhile::BecameReady);
         }
     }
 
@@ -205,7 +228,11 @@ impl Rota {
             };
             match known.place {
                 Place::Idle => self.move_to(seen.connection.0, place),
-                Place::Turn if place == Place::Fresh => self.move_to(seen.connection.0, place),
+                Place::Seen | Place::Turn | Place::Full { person: false, .. }
+                    if place == Place::Fresh =>
+                {
+                    self.move_to(seen.connection.0, place);
+                }
                 Place::Full { since, .. } if since + FULL_REST <= now => {
                     self.move_to(seen.connection.0, place);
                 }
@@ -213,10 +240,11 @@ impl Rota {
                     self.move_to(seen.connection.0, place);
                 }
                 Place::Fresh
+                | Place::Seen
                 | Place::Turn
                 | Place::Later { .. }
                 | Place::Full { .. }
-                | Place::Away(_) => {}
+                | Place::Away { .. } => {}
             }
         }
     }
@@ -226,28 +254,50 @@ impl Rota {
     pub(crate) fn take_visits(&mut self, most: usize, which: Which, now: Moment) -> Vec<Visit> {
         self.wake_due(now);
         if which == Which::All {
-            self.only_fresh = !self.only_fresh && !self.fresh.is_empty() && !self.turn.is_empty();
+            self.only_fresh = !self.only_fresh && self.fresh_wait() && !self.turn.is_empty();
         }
         let rotates = which == Which::All && !self.only_fresh;
         let mut visits = Vec::new();
         while visits.len() < most {
             let is_fresh_part = visits.len() < most / FRESH_PART;
             let next = match (rotates, is_fresh_part) {
-                (false, _) => self.fresh.pop_front(),
-                (true, true) => self.fresh.pop_front().or_else(|| self.turn.pop_front()),
-                (true, false) => self.turn.pop_front().or_else(|| self.fresh.pop_front()),
+                (false, _) => self.pop_fresh(which),
+                (true, true) => self.pop_fresh(which).or_else(|| self.pop_turn()),
+                (true, false) => self.pop_turn().or_else(|| self.pop_fresh(which)),
             };
-            let Some(id) = next else { break };
+            let Some((id, from_turn)) = next else { break };
             let known = self.entry(id);
-            known.place = Place::Away(Meanwhile::Nothing);
+            known.place = Place::Away {
+                from_turn,
+                meanwhile: Meanwhile::Nothing,
+            };
+            let is_background_turn = known.turns % BACKGROUND_TURN == BACKGROUND_TURN - 1;
             visits.push(Visit {
                 connection: ConnectionId(id),
                 ready_floor: known.ready_floor,
                 turn_floor: known.turn_floor,
-                background_first: known.turns % BACKGROUND_TURN == BACKGROUND_TURN - 1,
+                background_first: which == Which::All && is_background_turn,
             });
         }
         visits
+    }
+
+    fn fresh_wait(&self) -> bool {
+        !self.fresh.is_empty() || !self.seen.is_empty()
+    }
+
+    /// With whether it comes from the rotation.
+    fn pop_fresh(&mut self, which: Which) -> Option<(Uuid, bool)> {
+        let seen = match which {
+            Which::All => self.seen.pop_front(),
+            Which::Fresh => None,
+        };
+        seen.or_else(|| self.fresh.pop_front())
+            .map(|id| (id, false))
+    }
+
+    fn pop_turn(&mut self) -> Option<(Uuid, bool)> {
+        self.turn.pop_front().map(|id| (id, true))
     }
 
     /// Files what a visit found. `took`: something was taken, so that the connection goes to the end of the rotation.
@@ -255,14 +305,19 @@ impl Rota {
         let id = visited.connection.0;
         let known = self.entry(id);
         known.turns = known.turns.wrapping_add(u32::from(took));
+        let (from_turn, meanwhile) = match known.place {
+            Place::Away {
+                from_turn,
+                meanwhile,
+            } => (from_turn, meanwhile),
+            _ => (true, Meanwhile::Nothing),
+        };
         if visited.found != Found::Busy {
             known.ready_floor = visited.ready_floor;
-            known.turn_floor = visited.turn_floor;
+            if meanwhile != Meanwhile::BecameReady {
+                known.turn_floor = visited.turn_floor;
+            }
         }
-        let meanwhile = match known.place {
-            Place::Away(meanwhile) => meanwhile,
-            _ => Meanwhile::Nothing,
-        };
         let place = match (visited.found, meanwhile) {
             (_, Meanwhile::BecameReady) | (Found::Full { person: true }, Meanwhile::JobEnded) => {
                 Place::Fresh
@@ -275,9 +330,10 @@ impl Rota {
                 at: now + BUSY_REST,
                 paused: false,
             },
-            (Found::More, _) | (Found::Full { .. } | Found::Clear(_), Meanwhile::JobEnded) => {
-                Place::Turn
-            }
+            (Found::More { person: true }, _) if took => Place::Fresh,
+            (Found::More { .. }, _) if !took && !from_turn => Place::Seen,
+            (Found::More { .. }, _)
+            | (Found::Full { .. } | Found::Clear(_), Meanwhile::JobEnded) => Place::Turn,
             (Found::Full { person }, Meanwhile::Nothing) => Place::Full { since: now, person },
             (Found::Clear(Some(wait)), Meanwhile::Nothing) => Place::Later {
                 at: now + wait,
@@ -285,7 +341,7 @@ impl Rota {
             },
             (Found::Clear(None), Meanwhile::Nothing) => Place::Idle,
         };
-        if place == Place::Turn && !took {
+        if place == Place::Turn && from_turn && !took {
             // It was not its fault: it keeps its place in the rotation.
             known.place = Place::Turn;
             self.turn.push_front(id);
@@ -304,26 +360,26 @@ impl Rota {
     /// May a worker go on with its turn at a lane? While no slot is free, not while a fresh connection waits, and not for long while others
     /// wait for their turn. While other lanes of its own connection wait, for a short turn; not while a person waits there, and not with
     /// background work: theirs is the connection's next slot.
-    pub(crate) fn may_go_on(&self, turn: &Turn, slots_free: bool) -> bool {
-        if !slots_free && !self.fresh.is_empty() {
+    pub(crate) fn may_go_on(&self, turn: &LaneTurn, slots_free: bool) -> bool {
+        if !slots_free && self.fresh_wait() {
             return false;
         }
-        let is_alone = slots_free || self.turn.is_empty();
+        let nobody_waits = slots_free || self.turn.is_empty();
         let place = self.known.get(&turn.connection.0).map(|known| known.place);
         match place {
             None | Some(Place::Idle | Place::Later { .. }) => {
-                is_alone || !turn.ends_within(LONGEST_TURN)
+                nobody_waits || !turn.ends_here(LONGEST_TURN)
             }
             Some(Place::Turn | Place::Full { person: false, .. }) => {
-                !turn.is_background && !turn.ends_within(SHORT_TURN)
+                !turn.is_background && !turn.ends_here(SHORT_TURN)
             }
-            Some(Place::Fresh | Place::Full { .. } | Place::Away(_)) => false,
+            Some(Place::Fresh | Place::Seen | Place::Full { .. } | Place::Away { .. }) => false,
         }
     }
 
     /// When the next connection becomes due; nothing when none is known to.
     pub(crate) fn next_due(&self) -> Option<Moment> {
-        if !self.fresh.is_empty() || !self.turn.is_empty() {
+        if self.fresh_wait() || !self.turn.is_empty() {
             return Some(Moment::now());
         }
         self.later.first().map(|(at, _)| *at)
@@ -354,19 +410,21 @@ impl Rota {
         let before = std::mem::replace(&mut known.place, place);
         match before {
             Place::Fresh => self.fresh.leave(id),
+            Place::Seen => self.seen.leave(id),
             Place::Turn => self.turn.leave(id),
             Place::Later { at, .. } => {
                 self.later.remove(&(at, id));
             }
-            Place::Idle | Place::Full { .. } | Place::Away(_) => {}
+            Place::Idle | Place::Full { .. } | Place::Away { .. } => {}
         }
         match place {
             Place::Fresh => self.fresh.push_back(id),
+            Place::Seen => self.seen.push_back(id),
             Place::Turn => self.turn.push_back(id),
             Place::Later { at, .. } => {
                 self.later.insert((at, id));
             }
-            Place::Idle | Place::Full { .. } | Place::Away(_) => {}
+            Place::Idle | Place::Full { .. } | Place::Away { .. } => {}
         }
     }
 }

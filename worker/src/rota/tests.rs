@@ -27,7 +27,7 @@ fn rota_with_turns(numbers: std::ops::RangeInclusive<u128>) -> (Rota, Moment) {
     }
     for visit in rota.take_visits(100, Which::All, now) {
         rota.visited(
-            &report(visit.connection.0.as_u128(), Found::More),
+            &report(visit.connection.0.as_u128(), Found::More { person: false }),
             true,
             now,
         );
@@ -78,8 +78,8 @@ fn who_was_served_goes_to_the_end_and_who_was_not_keeps_his_place() {
     let (mut rota, now) = rota_with_turns(1..=3);
 
     let visits = rota.take_visits(2, Which::All, now);
-    rota.visited(&report(1, Found::More), true, now);
-    rota.visited(&report(2, Found::More), false, now);
+    rota.visited(&report(1, Found::More { person: false }), true, now);
+    rota.visited(&report(2, Found::More { person: false }), false, now);
 
     assert_eq!(names(&visits), [1, 2]);
     assert_eq!(names(&rota.take_visits(3, Which::All, now)), [2, 3, 1]);
@@ -114,6 +114,47 @@ fn what_is_heard_during_a_visit_is_not_lost() {
 }
 
 #[test]
+fn who_came_while_no_slot_was_free_is_next_in_the_order_of_coming() {
+    let (mut rota, now) = rota_with_turns(1..=2);
+    for number in [8, 9] {
+        rota.hear(id(number));
+        let _ = rota.take_visits(1, Which::Fresh, now);
+        rota.visited(&report(number, Found::More { person: false }), false, now);
+    }
+
+    let without_a_slot = rota.take_visits(1, Which::Fresh, now);
+    let visited: Vec<_> = (0..4)
+        .map(|_| names(&rota.take_visits(1, Which::All, now))[0])
+        .collect();
+
+    assert!(without_a_slot.is_empty());
+    assert_eq!(visited, [8, 1, 9, 2]);
+}
+
+#[test]
+fn a_person_for_whom_there_was_no_room_is_fresh_again() {
+    let (mut rota, now) = rota_with_turns(1..=1);
+    let _ = rota.take_visits(1, Which::All, now);
+
+    rota.visited(&report(1, Found::More { person: true }), true, now);
+
+    assert_eq!(names(&rota.take_visits(1, Which::Fresh, now)), [1]);
+}
+
+#[test]
+fn a_slot_that_is_kept_for_people_is_not_asked_for_background_work_first() {
+    let (mut rota, now) = (Rota::default(), Moment::now());
+    for _ in 0..19 {
+        rota.hear(id(1));
+        let _ = rota.take_visits(1, Which::All, now);
+        rota.visited(&report(1, Found::Clear(None)), true, now);
+    }
+    rota.hear(id(1));
+
+    assert!(!rota.take_visits(1, Which::Fresh, now)[0].background_first);
+}
+
+#[test]
 fn a_job_that_ends_during_a_visit_brings_a_full_connection_back_and_makes_it_no_fresh_one() {
     let (mut rota, now) = rota_with_turns(1..=2);
     let _ = rota.take_visits(2, Which::All, now);
@@ -132,7 +173,7 @@ fn a_pause_that_is_lifted_during_a_visit_is_not_waited_for() {
     let (mut rota, now) = rota_with_turns(1..=1);
     let _ = rota.take_visits(1, Which::All, now);
 
-    rota.hear_of_all();
+    rota.forget_pauses();
     let paused = Found::Paused(Duration::from_hours(1));
     rota.visited(&report(1, paused), false, now);
 
@@ -142,16 +183,21 @@ fn a_pause_that_is_lifted_during_a_visit_is_not_waited_for() {
 #[test]
 fn after_a_new_server_came_held_lanes_are_counted_from_the_first() {
     let (mut rota, now) = rota_with_turns(1..=1);
-    let _ = rota.take_visits(1, Which::All, now);
     let counted = Visited {
         turn_floor: 900,
-        ..report(1, Found::More)
+        ..report(1, Found::More { person: false })
     };
+    let _ = rota.take_visits(1, Which::All, now);
     rota.visited(&counted, true, now);
 
-    rota.hear_of_all();
+    rota.forget_floors();
+    let before = rota.take_visits(1, Which::All, now)[0].turn_floor;
+    // A visit that the old server has counted ends after the new one came.
+    rota.forget_floors();
+    rota.visited(&counted, true, now);
+    let after = rota.take_visits(1, Which::All, now)[0].turn_floor;
 
-    assert_eq!(rota.take_visits(1, Which::All, now)[0].turn_floor, 0);
+    assert_eq!((before, after), (0, 0));
 }
 
 #[test]
@@ -190,7 +236,7 @@ fn background_comes_first_each_twentieth_turn() {
                 .iter()
                 .map(|v| v.background_first),
         );
-        rota.visited(&report(1, Found::More), true, now);
+        rota.visited(&report(1, Found::More { person: false }), true, now);
     }
 
     assert_eq!(turns.iter().filter(|first| **first).count(), 2);
@@ -198,14 +244,14 @@ fn background_comes_first_each_twentieth_turn() {
 }
 
 /// At its so-many-th job.
-fn turn(number: u128, priority: Priority, jobs: u64) -> Turn {
+fn turn(number: u128, priority: Priority, jobs: u64) -> LaneTurn {
     let job = LeasedJob {
         connection_id: id(number),
         priority: priority as i16,
         ..probe("lane", 0)
     };
-    let mut turn = Turn::new(&job);
-    (0..jobs).for_each(|_| turn.next(&job));
+    let mut turn = LaneTurn::new(&job);
+    (1..jobs).for_each(|_| turn.go_on(&job));
     turn
 }
 
@@ -247,14 +293,13 @@ fn a_turn_is_short_where_other_lanes_of_the_connection_wait() {
 #[test]
 fn turns_that_begin_together_do_not_end_together() {
     let length = |fence| {
-        let mut turn = Turn::new(&probe("lane", fence));
         let job = probe("lane", fence);
-        (1..)
-            .find(|_| {
-                turn.next(&job);
-                turn.ends_within(SHORT_TURN)
-            })
-            .unwrap()
+        let (mut turn, mut jobs) = (LaneTurn::new(&job), 1);
+        while !turn.ends_here(SHORT_TURN) {
+            turn.go_on(&job);
+            jobs += 1;
+        }
+        jobs
     };
 
     let mut lengths: Vec<u64> = (100..108).map(length).collect();
@@ -273,9 +318,11 @@ fn a_look_that_finds_a_person_waiting_gives_a_slot_that_is_kept_for_people() {
         person,
     };
 
-    rota.refresh(&[seen(1, false), seen(2, true), seen(3, true)], now);
+    let _ = rota.take_visits(1, Which::All, now);
+    rota.visited(&report(1, Found::Full { person: false }), true, now);
+    rota.refresh(&[seen(1, true), seen(2, true), seen(3, false)], now);
 
-    assert_eq!(names(&rota.take_visits(9, Which::Fresh, now)), [2, 3]);
+    assert_eq!(names(&rota.take_visits(9, Which::Fresh, now)), [1, 2]);
 }
 
 #[test]

@@ -78,8 +78,10 @@ begin
   update lanes l set tail = v_tail + coalesce(cardinality(v_jobs), 0) where l.key = p_ended.lane;
 end $$;
 
--- What a lane is after its job: free, or held for its next job. fence is the one under which the job ran.
-create type freed_lane as (lane text, fence bigint, connection_id uuid, ready boolean, running_job uuid, running_fence bigint);
+-- What a lane is after its job: free, or held for its next job. fence is the one under which the job ran. person: somebody waits for the
+-- lane, which is ready.
+create type freed_lane as (
+  lane text, fence bigint, connection_id uuid, ready boolean, person boolean, running_job uuid, running_fence bigint);
 
 -- Frees lanes, or goes on with their next jobs: p_heads names the head of each lane of p_ended, in the same order.
 -- A holder may go on where no pause forbids it and where it holds a slot of its connection: a transfer's slot is given back, for the
@@ -111,7 +113,8 @@ begin
         else coalesce((select j.priority from jobs j where j.lane = l.key and j.state = 'queued' and j.priority < n.priority
           order by j.priority limit 1), n.priority) end
     from next n where l.key = n.lane
-    returning l.key, n.fence, l.connection_id, coalesce(l.ready_at <= p_now, false), l.running_job, l.fence)
+    returning l.key, n.fence, l.connection_id, coalesce(l.ready_at <= p_now, false), coalesce(l.ready_at <= p_now, false) and l.priority = 0,
+      l.running_job, l.fence)
   select array_agg(f::freed_lane) into v_freed from freed f;
   return v_freed;
 end $$;
@@ -130,9 +133,10 @@ begin
   return v_held;
 end $$;
 
--- Returns a row for each outcome written: its lane and fence, whether the lane is ready now, and the next job where the worker went on.
+-- Returns a row for each outcome written: its lane and fence, whether the lane is ready now and a person waits for it, and the next job where
+-- the worker went on.
 create function queue_finish(p_worker uuid, p_outcomes jsonb) returns table (
-  lane text, fence bigint, connection_id uuid, ready boolean, next_fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid,
+  lane text, fence bigint, connection_id uuid, ready boolean, person boolean, next_fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid,
   explicit boolean, run_id uuid, event_ids text[], priority smallint, attempts integer, limited integer, age_ms bigint, cancelled boolean)
 language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
@@ -157,7 +161,7 @@ begin
   -- By now: what has just followed is due.
   v_freed := queue_free_lanes(v_ended, queue_heads(v_lanes, v_gone), app_now());
   return query
-    select f.lane, f.fence, f.connection_id, f.ready, f.running_fence, j.id, j.firm_id, j.kind, j.matter_id, j.upload_id, j.explicit, j.run_id,
+    select f.lane, f.fence, f.connection_id, f.ready, f.person, f.running_fence, j.id, j.firm_id, j.kind, j.matter_id, j.upload_id, j.explicit, j.run_id,
       j.event_ids, j.priority, j.attempts, j.limited, coalesce((extract(epoch from v_now - j.started_at) * 1000)::bigint, 0), j.cancelled_at is not null
     from unnest(v_freed) f left join lateral (select x.* from jobs x where x.id = f.running_job limit 1) j on true;
   perform queue_touch_connections(v_held);

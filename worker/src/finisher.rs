@@ -191,6 +191,9 @@ impl Writer {
             let ended = finished.values().filter(|written| written.next.is_none());
             for written in ended {
                 rota.job_ended(written.connection, written.ready);
+                if written.person {
+                    rota.hear(written.connection);
+                }
             }
         });
         Ok(finished)

@@ -4,8 +4,8 @@ use sqlx::PgConnection;
 
 use crate::domain::{ConnectionId, WorkerId, job::NewJob};
 
-/// The channel on which workers hear of lanes that became ready: connection ids, space-separated, [`EVERYTHING`], or [`LEFT`],
-/// a worker's id and connection ids.
+/// The channel on which workers hear of lanes that became ready: connection ids, space-separated, [`EVERYTHING`], or the word
+/// "left", a worker's id and connection ids.
 pub const JOBS_CHANNEL: &str = "casehug_jobs";
 /// The payload that tells workers to look at every connection, also at paused ones.
 pub const EVERYTHING: &str = "*";

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::enqueue::notify_left;
+use super::enqueue::{notify_left, notify_ready};
 use super::lease::JobColumns;
 use crate::db::Database;
 use crate::domain::{
@@ -71,6 +71,8 @@ pub struct Written {
     pub connection: ConnectionId,
     /// The lane's next job is due and the lane is free.
     pub ready: bool,
+    /// And a person waits for it.
+    pub person: bool,
     /// The lane's next job, where the worker went on with it.
     pub next: Option<LeasedJob>,
 }
@@ -103,7 +105,7 @@ pub async fn finish(
         serde_json::to_value(outcomes).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let mut db = database.worker().await?;
     let rows = sqlx::query!(
-        r#"select lane as "lane!", fence as "fence!", connection_id as "connection_id!", ready as "ready!", next_fence, id, firm_id, kind,
+        r#"select lane as "lane!", fence as "fence!", connection_id as "connection_id!", ready as "ready!", person as "person!", next_fence, id, firm_id, kind,
              matter_id, upload_id, explicit, run_id, event_ids, priority, attempts, limited, age_ms, cancelled
            from queue_finish($1, $2)"#,
         worker.0,
@@ -135,26 +137,35 @@ pub async fn finish(
             let written = Written {
                 connection: ConnectionId(row.connection_id),
                 ready: row.ready,
+                person: row.person,
                 next: next.job(),
             };
             ((row.lane, row.fence), written)
         })
         .collect();
-    notify_left(&mut db, worker, &announced(&finished, announce)).await?;
+    let (people, others): (Vec<_>, Vec<_>) = finished
+        .values()
+        .filter(|written| announce.is_about(written))
+        .partition(|written| written.person);
+    notify_ready(&mut db, &connections(&people)).await?;
+    notify_left(&mut db, worker, &connections(&others)).await?;
     db.commit().await?;
     Ok(finished)
 }
 
-fn announced(finished: &Finished, announce: Announce) -> Vec<ConnectionId> {
-    let mut connections: Vec<_> = finished
-        .values()
-        .filter(|written| match announce {
-            Announce::Nothing => false,
-            Announce::Ready => written.ready,
-            Announce::Everything => true,
-        })
-        .map(|written| written.connection)
-        .collect();
+impl Announce {
+    fn is_about(self, written: &Written) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Ready => written.ready,
+            Self::Everything => true,
+        }
+    }
+}
+
+/// Each once.
+fn connections(written: &[&Written]) -> Vec<ConnectionId> {
+    let mut connections: Vec<_> = written.iter().map(|written| written.connection).collect();
     connections.sort_unstable_by_key(|connection| connection.0);
     connections.dedup();
     connections

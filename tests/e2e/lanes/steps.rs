@@ -221,14 +221,39 @@ async fn a_full_connection_tells_whether_a_person_waits() {
     assert_eq!(told(&somebody), ("full".to_owned(), Some(0)));
 }
 
+#[tokio::test]
+async fn a_visit_that_had_no_room_tells_whether_a_person_waits() {
+    let stage = start().await;
+    let me = Uuid::from_u128(10);
+    stage.register(me).await;
+    let mut persons = Vec::new();
+    for number in 0..2 {
+        let mut job = stage.job(&number.to_string(), Uuid::from_u128(100 + number));
+        job["priority"] = json!(0);
+        persons.push(job);
+    }
+    stage.enqueue(&persons).await;
+
+    let row = report_with(&stage, me, 1).await;
+
+    assert_eq!(row.get::<String, _>("found"), "more");
+    assert_eq!(row.get::<Option<i16>, _>("priority"), Some(0));
+}
+
 /// What a visit of the first connection says of it.
 async fn report(stage: &QueueStage, worker: Uuid) -> PgRow {
+    report_with(stage, worker, 10).await
+}
+
+/// The same, of a worker that has so many slots.
+async fn report_with(stage: &QueueStage, worker: Uuid, slots: i32) -> PgRow {
     sqlx::query(
         "select found, wait_ms, ready_floor, priority
-         from queue_lease($1, 10, 10, array[$2::uuid], array[null::timestamptz], array[0::bigint], array[false]) where id is null",
+         from queue_lease($1, $3, $3, array[$2::uuid], array[null::timestamptz], array[0::bigint], array[false]) where id is null",
     )
     .bind(worker)
     .bind(connection(0))
+    .bind(slots)
     .fetch_one(&stage.pool)
     .await
     .unwrap()

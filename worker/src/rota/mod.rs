@@ -151,9 +151,10 @@ impl Rota {
     pub(crate) fn hear(&mut self, connection: ConnectionId) {
         let known = self.entry(connection.0);
         match known.place {
-            Place::Fresh | Place::Later { paused: true, .. } => {}
+            // Who has been seen would only lose his place: for a person the next look makes him fresh.
+            Place::Fresh | Place::Seen | Place::Later { paused: true, .. } => {}
             Place::Away { .. } => known.note(Meanwhile::BecameReady),
-            Place::Idle | Place::Seen | Place::Turn | Place::Later { .. } | Place::Full { .. } => {
+            Place::Idle | Place::Turn | Place::Later { .. } | Place::Full { .. } => {
                 self.move_to(connection.0, Place::Fresh);
             }
         }
@@ -215,6 +216,8 @@ impl Rota {
 
     /// What the database says has ready lanes: the truth, seen from time to time.
     pub(crate) fn refresh(&mut self, ready: &[ReadyConnection], now: Moment) {
+        // What has just become due is told apart from what is to come.
+        self.wake_due(now);
         for seen in ready {
             let known = self.entry(seen.connection.0);
             known.ready_floor = Some(seen.ready_floor);

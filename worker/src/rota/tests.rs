@@ -122,6 +122,8 @@ fn who_came_while_no_slot_was_free_is_next_in_the_order_of_coming() {
         rota.visited(&report(number, Found::More { person: false }), false, now);
     }
 
+    // What becomes ready there now costs it no place.
+    rota.hear(id(8));
     let without_a_slot = rota.take_visits(1, Which::Fresh, now);
     let visited: Vec<_> = (0..4)
         .map(|_| names(&rota.take_visits(1, Which::All, now))[0])

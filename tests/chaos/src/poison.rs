@@ -15,8 +15,10 @@ use crate::stage::Stage;
 /// Large enough that its measuring alone takes longer than the look at who holds the lane; it takes no room on the disk.
 const FILE_BYTES: u64 = 512 * 1024 * 1024;
 const LOOK: Duration = Duration::from_millis(5);
-/// Whoever has not been killed three times by then never will be.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Whoever has not been killed three times by then never will be. The document waits for its matter first, whose creation may meet a
+/// provider that hangs and then one that applies late: a minute and a half was seen. Given up too soon, the document goes through, as it
+/// should, and the run counts it as lost, for nobody expects its bytes.
+const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) async fn run(stage: &Arc<Stage>) -> Result<()> {
     let matter = stage.poisoned;

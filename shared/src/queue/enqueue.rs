@@ -39,13 +39,7 @@ pub async fn notify_ready(
     db: &mut PgConnection,
     connections: &[ConnectionId],
 ) -> Result<(), sqlx::Error> {
-    if connections.is_empty() {
-        return Ok(());
-    }
-    if connections.len() > MOST_NAMED {
-        return notify_everything(db).await;
-    }
-    notify(db, &words(connections)).await
+    notify_of(db, String::new(), connections).await
 }
 
 /// Tells the others, at commit, of connections that this worker leaves with something to lease.
@@ -54,19 +48,24 @@ pub(super) async fn notify_left(
     worker: WorkerId,
     connections: &[ConnectionId],
 ) -> Result<(), sqlx::Error> {
+    notify_of(db, format!("{LEFT} {worker} "), connections).await
+}
+
+/// `payload` with the connections behind it; nothing for none of them, everything for too many.
+async fn notify_of(
+    db: &mut PgConnection,
+    mut payload: String,
+    connections: &[ConnectionId],
+) -> Result<(), sqlx::Error> {
     if connections.is_empty() {
         return Ok(());
     }
     if connections.len() > MOST_NAMED {
         return notify_everything(db).await;
     }
-    let payload = format!("{LEFT} {worker} {}", words(connections));
-    notify(db, &payload).await
-}
-
-fn words(connections: &[ConnectionId]) -> String {
     let ids: Vec<_> = connections.iter().map(ToString::to_string).collect();
-    ids.join(" ")
+    payload.push_str(&ids.join(" "));
+    notify(db, &payload).await
 }
 
 /// Tells the workers, at commit, to look at everything: a pause was lifted, or too much happened to be named.

@@ -3,8 +3,7 @@
 //! States of a connection, moved by what is heard and found:
 //! - *fresh*: something became ready there just now; visited before others, once. A connection that seldom has work is
 //!   therefore served at once, however many busy ones there are (the idea is that of fair queueing's new flows, RFC 8290).
-//! - *seen*: it was fresh, and was visited while the worker had no slot for what it has: next among the fresh ones, but not before a slot
-//!   is free that is kept for nobody.
+//! - *seen*: it was fresh, and visited while only slots kept for people were free: next among the fresh ones once another is.
 //! - *turn*: more is due there; visited in rotation.
 //! - *later*: nothing is due before a time, or a pause lasts until then; not visited before, whatever becomes ready during a pause.
 //! - *full*: more is due than its cap allows; visited again when a job of ours ends there, or after a while. Fresh then if a person
@@ -14,6 +13,7 @@
 //!   the visit found is out of date, and it waits for its turn again.
 //! - otherwise nothing is known to wait there.
 
+mod lane_turn;
 mod line;
 
 #[cfg(test)]
@@ -25,10 +25,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use shared::clock::Moment;
 use shared::domain::ConnectionId;
-use shared::domain::job::{LeasedJob, Priority};
 use shared::queue::{Found, ReadyConnection, Visit, Visited};
 use uuid::Uuid;
 
+pub(crate) use lane_turn::LaneTurn;
 use line::Line;
 
 /// A background lane gets at least each so-many-th turn of its connection (design: Q6).
@@ -111,39 +111,6 @@ pub(crate) enum Which {
     All,
     /// The slots that are left are kept for people, who come fresh.
     Fresh,
-}
-
-/// A turn at a lane: the job that was leased, and those with which the worker went on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LaneTurn {
-    connection: ConnectionId,
-    is_background: bool,
-    /// Under which it began.
-    fence: u64,
-    jobs: u64,
-}
-
-impl LaneTurn {
-    pub(crate) fn new(job: &LeasedJob) -> Self {
-        Self {
-            connection: job.connection_id,
-            is_background: job.priority > Priority::Event as i16,
-            fence: job.fence.unsigned_abs(),
-            jobs: 1,
-        }
-    }
-
-    /// The worker went on with the lane's next job.
-    pub(crate) fn go_on(&mut self, job: &LeasedJob) {
-        self.is_background = job.priority > Priority::Event as i16;
-        self.jobs += 1;
-    }
-
-    /// Whether it ends with its present job where it may have `longest` jobs at most. It has fewer where its fence says so: turns that
-    /// begin together must not end together, or whoever comes between waits for a slot as long as the longest.
-    fn ends_here(&self, longest: u64) -> bool {
-        (self.fence + self.jobs).is_multiple_of(longest)
-    }
 }
 
 impl Rota {

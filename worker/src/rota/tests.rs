@@ -1,5 +1,7 @@
 //! The rota as the leaser and the finisher play it.
 
+use shared::domain::job::{LeasedJob, Priority};
+
 use super::*;
 use crate::fixtures::probe;
 

@@ -73,7 +73,8 @@ begin
     v_twin := queue_find_twin(v_job.lane, v_job.dedupe_key);
     update jobs j set priority = least(j.priority, v_job.priority), explicit = j.explicit or v_job.explicit,
       event_ids = array(select distinct e from unnest(j.event_ids || v_job.event_ids) e)
-    where j.id = v_twin;
+    -- A matter's follow-ups mostly bring nothing new to the documents that wait already.
+    where j.id = v_twin and (v_job.priority < j.priority or v_job.explicit and not j.explicit or not v_job.event_ids <@ j.event_ids);
     if v_job.note_join then
       insert into integration_sync_logs (id, firm_id, integration_id, matter_id, upload_id, action, status, details, run_id, created_at, finished_at)
       select v_job.id, v_job.firm_id, v_job.connection_id, v_job.matter_id, v_job.upload_id, v_job.kind, 'skipped',

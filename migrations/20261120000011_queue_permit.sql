@@ -85,7 +85,7 @@ begin
   end if;
   if v_answer.verdict = 'go' and p_link is not null then
     update links k set state = 'creating', send_until = app_now() + (v_answer.wait_ms + p_send_ms) * interval '1 ms'
-    where k.id = p_link and k.holder_lane = p_lane and k.holder_fence = p_fence and k.state = 'claimed' and k.superseded_at is null;
+    where k.id = p_link and k.holder_lane = p_lane and k.holder_fence = p_fence and k.state = 'claimed' and num_nulls(k.superseded_at) = 1;
     if not found then
       return ('stop', 0, 'lease_lost', 0, 0, null)::permit_answer;
     end if;
@@ -99,24 +99,28 @@ create function bucket_pause(p_bucket text, p_ms bigint) returns void language s
 $$;
 
 -- The call that stands under p_sent_at may have been counted so much later than it was permitted: it holds its place for longer.
-create function bucket_late(p_bucket text, p_sent_at timestamptz, p_late_ms bigint) returns void language sql volatile as $$
+create function bucket_late(p_bucket text, p_sent_at timestamptz, p_late_ms bigint) returns void language plpgsql volatile as $$
+begin
   -- One call alone: several may stand under one time, those that waited for the end of a pause.
   update buckets b set sent[array_position(b.sent, p_sent_at)] = p_sent_at + p_late_ms * interval '1 ms'
   where b.key = p_bucket and p_sent_at = any(b.sent);
-$$;
+end $$;
 
--- The provider says that nothing is left of this window. If we used it up ourselves, our own count knows when there is room again, and
--- better than a reset in whole seconds; if we did not, others share the limit, and everybody waits for the reset, a window at most.
-create function bucket_used_up(p_bucket text, p_reset_ms bigint) returns void language plpgsql volatile as $$
+-- The provider's answer to the call that stands under p_sent_at says that nothing is left of this window. If we used it up ourselves, our own
+-- count knows when there is room again, and better than a reset in whole seconds; if we did not, others share the limit, and everybody waits
+-- for the reset, a window at most. Counted is what the provider may have counted with that call: a call that reached it late was permitted
+-- earlier than a window before, by the jitter at most.
+create function bucket_used_up(p_bucket text, p_sent_at timestamptz, p_jitter_ms integer, p_reset_ms bigint) returns void language plpgsql volatile as $$
 declare
   v_bucket buckets%rowtype;
-  v_now timestamptz;
+  v_since timestamptz;
 begin
   perform 1 from buckets b where b.key = p_bucket for update;
   select * into v_bucket from buckets b where b.key = p_bucket;
-  v_now := app_now();
-  if (select count(*) from unnest(v_bucket.sent) s where s > v_now - v_bucket.window_ms * interval '1 ms') < v_bucket.budget then
-    update buckets b set paused_until = greatest(b.paused_until, v_now + least(p_reset_ms, v_bucket.window_ms) * interval '1 ms') where b.key = p_bucket;
+  v_since := p_sent_at - (v_bucket.window_ms + p_jitter_ms) * interval '1 ms';
+  if (select count(*) from unnest(v_bucket.sent) s where s > v_since) < v_bucket.budget then
+    update buckets b set paused_until = greatest(b.paused_until, app_now() + least(p_reset_ms, v_bucket.window_ms) * interval '1 ms')
+    where b.key = p_bucket;
   end if;
 end $$;
 

@@ -10,7 +10,7 @@ use shared::db::{Database, connections};
 use shared::domain::job::{JobKind, LeasedJob};
 use shared::domain::{ConnectionId, FirmId, JobId, RunId, WorkerId};
 use shared::limit::{Bucket, Budget};
-use shared::queue::{Ask, Gate, GateSettings, Lease, Permit};
+use shared::queue::{Ask, Gate, GateSettings, Granted, Lease, Permit};
 use uuid::Uuid;
 
 const LEASE: Duration = Duration::from_hours(1);
@@ -25,7 +25,7 @@ async fn main() -> Result<()> {
     let http = reqwest::Client::builder().no_proxy().build()?;
     loop {
         match gate.ask(Ask::Read).await {
-            Ok(Permit::Go { wait, .. }) => {
+            Ok(Permit::Go(Granted { wait, .. })) => {
                 tokio::time::sleep(wait).await;
                 if http.get(&provider).send().await?.status() == 410 {
                     return Ok(());

@@ -254,3 +254,28 @@ async fn a_late_call_moves_no_other_that_stands_under_the_same_time() {
     let moved = "select count(*) from buckets, unnest(sent) s where s > '2026-01-01'";
     assert_eq!(stage.count(moved).await, 1);
 }
+
+#[tokio::test]
+async fn what_we_used_up_ourselves_rests_for_nobodys_reset() {
+    let stage = QueueStage::start(1, 1).await;
+    sqlx::query(TAKE)
+        .bind(3)
+        .execute(&stage.pool)
+        .await
+        .unwrap();
+    // Of a window of a minute, lengthened by 100 ms: the first of three calls reached the provider 50 ms late.
+    let fill = "update buckets set paused_until = '-infinity', sent = array[
+        timestamptz '2026-01-01 00:00:00' - interval '50 ms', '2026-01-01 00:00:30', '2026-01-01 00:01:00']";
+    stage.admin.execute(fill).await.unwrap();
+    let rests = async |sent_at: &'static str| -> i64 {
+        stage.pool.execute(sent_at).await.unwrap();
+        stage
+            .count("select count(*) from buckets where paused_until > app_now() + interval '50 s'")
+            .await
+    };
+
+    let ours = rests("select bucket_used_up('b', '2026-01-01 00:01:00', 100, 60000)").await;
+    let others = rests("select bucket_used_up('b', '2026-01-01 00:01:01', 100, 60000)").await;
+
+    assert_eq!((ours, others), (0, 1));
+}

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use crate::support::cluster;
 
 const LEASE_MS: i32 = 60_000;
+/// As the programs' sessions are.
+const SESSION: &str = "set role casehug_worker; set enable_seqscan = off; set jit = off";
 
 pub(crate) struct QueueStage {
     pub(crate) pool: PgPool,
@@ -31,7 +33,7 @@ impl QueueStage {
             .max_connections(sessions)
             .after_connect(|connection, _| {
                 Box::pin(async move {
-                    connection.execute("set role casehug_worker").await?;
+                    connection.execute(SESSION).await?;
                     Ok(())
                 })
             })
@@ -158,6 +160,74 @@ impl QueueStage {
             .collect()
     }
 
+    /// The first connection stands.
+    pub(crate) async fn connect(&self) {
+        sqlx::query(
+            "update firm_integrations set is_active = true, disconnected_at = null where id = $1",
+        )
+        .bind(connection(0))
+        .execute(&self.admin)
+        .await
+        .unwrap();
+    }
+
+    /// A link that this job holds.
+    pub(crate) async fn claim(&self, link: Uuid, holder: &Leased) {
+        sqlx::query(
+            "insert into links (id, firm_id, platform, region, account_id, kind, effect_key, state, record_id, holder_lane, holder_fence, created_at)
+             values ($1, $2, 'mycase', 'us', 'account', 'matter', $1::text, 'claimed', $1, $3, $4, now())",
+        )
+        .bind(link)
+        .bind(self.firm)
+        .bind(&holder.lane)
+        .bind(holder.fence)
+        .execute(&self.admin)
+        .await
+        .unwrap();
+    }
+
+    /// So many more, which stand.
+    pub(crate) async fn add_links(&self, count: i32) {
+        sqlx::query(
+            "insert into links (id, firm_id, platform, region, account_id, kind, effect_key, state, record_id, external_id, created_at)
+             select gen_random_uuid(), $1, 'mycase', 'us', 'account', 'document', n::text, 'linked', gen_random_uuid(), n::text, now()
+             from generate_series(1, $2) n",
+        )
+        .bind(self.firm)
+        .bind(count)
+        .execute(&self.admin)
+        .await
+        .unwrap();
+    }
+
+    /// What the permit of a creation says.
+    pub(crate) async fn permit(&self, worker: Uuid, job: &Leased, link: Uuid) -> String {
+        sqlx::query_scalar(
+            "select verdict from queue_permit($1, $2, $3, $4, $5,
+               (select epoch from firm_integrations where id = $5), null, null, 0, 0, 0, 0, $6, 1000)",
+        )
+        .bind(worker)
+        .bind(&job.lane)
+        .bind(job.fence)
+        .bind(job.id)
+        .bind(connection(0))
+        .bind(link)
+        .fetch_one(&self.pool)
+        .await
+        .unwrap()
+    }
+
+    /// A creation was refused. Whether the job still held its link.
+    pub(crate) async fn find_nothing(&self, link: Uuid, job: &Leased) -> bool {
+        sqlx::query_scalar("select link_found_nothing($1, $2, $3)")
+            .bind(link)
+            .bind(&job.lane)
+            .bind(job.fence)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn count(&self, statement: &'static str) -> i64 {
         sqlx::query_scalar(statement)
             .fetch_one(&self.admin)
@@ -165,12 +235,30 @@ impl QueueStage {
             .unwrap()
     }
 
-    /// How often an index has been read, where the pool has one session: it tells its counts when it is asked to.
+    /// How often an index has been read, where the pool has one session.
     pub(crate) async fn scans(&self, index: &str) -> i64 {
+        self.told(
+            "select idx_scan from pg_stat_user_indexes where indexrelname = $1",
+            index,
+        )
+        .await
+    }
+
+    /// How many rows of a table have been read, where the pool has one session.
+    pub(crate) async fn rows_read(&self, table: &str) -> i64 {
+        self.told(
+            "select idx_tup_fetch + seq_tup_read from pg_stat_user_tables where relname = $1",
+            table,
+        )
+        .await
+    }
+
+    /// The pool's session tells its counts when it is asked to.
+    async fn told(&self, statement: &'static str, name: &str) -> i64 {
         let tell = self.pool.execute("select pg_stat_force_next_flush()");
         tell.await.unwrap();
-        sqlx::query_scalar("select idx_scan from pg_stat_user_indexes where indexrelname = $1")
-            .bind(index)
+        sqlx::query_scalar(statement)
+            .bind(name)
             .fetch_one(&self.admin)
             .await
             .unwrap()

@@ -54,15 +54,17 @@ pub(crate) struct Shared {
     pub(crate) storage: Storage,
     pub(crate) clio: Clio,
     pub(crate) gates: GateSettings,
+    pub(crate) slots: Arc<Slots>,
     pub(crate) links_doubt_since: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 pub(crate) struct Engine {
     worker: WorkerId,
     shared: Shared,
-    slots: Arc<Slots>,
     renewer: Renewer,
     drain: CancellationToken,
+    /// Ends leasing and everything beside it: at drain, and when the lease is lost.
+    stop: CancellationToken,
     grace: Duration,
     concurrency: u16,
     retention: Retention,
@@ -100,20 +102,22 @@ impl Engine {
             lease,
             limits: Arc::default(),
         };
+        let stop = drain.child_token();
         let shared = Shared {
             database,
             keys: config.common.token_keys.clone(),
             storage,
             clio,
             gates,
+            slots: Arc::new(Slots::new(config.concurrency, stop.clone())),
             links_doubt_since: config.links_doubt_since,
         };
         Ok(Self {
             worker,
             shared,
-            slots: Arc::new(Slots::new(config.concurrency)),
             renewer,
             drain,
+            stop,
             grace: config.shutdown_grace,
             concurrency: config.concurrency,
             retention: config.retention,
@@ -125,32 +129,26 @@ impl Engine {
 
     pub(crate) async fn run(self) -> Ended {
         let database = self.shared.database.clone();
-        // Ends leasing and everything beside it: at drain, and when the lease is lost.
-        let stop = self.drain.child_token();
+        let (stop, slots) = (self.stop, self.shared.slots.clone());
         let aborts = self.renewer.aborts();
         let (leased, source) = mpsc::channel::<LeasedJob>(usize::from(self.concurrency));
-        let finisher = Finisher::start(&database, self.worker, &self.slots, &stop, &self.pulses);
+        let finisher = Finisher::start(&database, self.worker, &slots, &self.pulses);
         let executor = Executor::new(
             self.shared.clone(),
             finisher.handle(),
-            self.slots.clone(),
+            slots.clone(),
             aborts.clone(),
             stop.clone(),
         );
         let mut verdict = self.renewer.verdict();
         let renewing = tokio::spawn(self.renewer.run(self.pulses.clone()));
         let mut tasks = JoinSet::new();
-        let leaser = Leaser::new(database.clone(), self.worker, self.slots.clone(), leased);
+        let leaser = Leaser::new(database.clone(), self.worker, slots.clone(), leased);
         tasks.spawn(leaser.run(stop.clone(), self.pulses.start("leaser")));
         let inbox = Arc::new(Notify::new());
-        let listening = Listening::new(
-            self.direct_url,
-            self.worker,
-            self.slots.clone(),
-            inbox.clone(),
-        );
+        let listening = Listening::new(self.direct_url, self.worker, slots.clone(), inbox.clone());
         tasks.spawn(listening.run(stop.clone()));
-        let relay = RelayLoop::new(database.clone(), self.slots.clone(), inbox);
+        let relay = RelayLoop::new(database.clone(), slots.clone(), inbox);
         tasks.spawn(relay.run(stop.clone(), self.pulses.start("relay")));
         if let Some(redis) = self.redis {
             tasks.spawn(MoverLoop::new(database.clone(), redis).run(stop.clone()));
@@ -158,12 +156,12 @@ impl Engine {
         let maintenance = Maintenance::new(
             database.clone(),
             self.worker,
-            self.slots.clone(),
+            slots.clone(),
             self.shared.gates.lease.length,
             self.retention,
         );
         tasks.spawn(maintenance.run(stop.clone()));
-        let batches = Batches::new(database.clone(), self.slots.clone());
+        let batches = Batches::new(database.clone(), slots.clone());
         tasks.spawn(batches.run(stop.clone()));
         tasks.spawn(Gauges::new(database.clone()).run(stop.clone()));
         let auditor = Auditor::new(database.clone(), self.shared.gates.lease.length);

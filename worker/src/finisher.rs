@@ -10,10 +10,9 @@ use std::time::Duration;
 use shared::clock::Moment;
 use shared::db::{Database, DbError, is_refusal};
 use shared::domain::{WorkerId, job::LeasedJob};
-use shared::queue::{self, Announce, Finished, Outcome};
+use shared::queue::{self, Finished, Outcome};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::pulse::{Pulse, Pulses};
 use crate::rota::LaneTurn;
@@ -72,7 +71,6 @@ impl Finisher {
         database: &Database,
         worker: WorkerId,
         slots: &Arc<Slots>,
-        stop: &CancellationToken,
         pulses: &Pulses,
     ) -> Self {
         let (pending, gathered) = mpsc::channel(4096);
@@ -83,7 +81,6 @@ impl Finisher {
                     database: database.clone(),
                     worker,
                     slots: slots.clone(),
-                    stop: stop.clone(),
                 };
                 tokio::spawn(writer.run(gathered.clone(), pulses.start("finisher")))
             })
@@ -117,8 +114,6 @@ struct Writer {
     database: Database,
     worker: WorkerId,
     slots: Arc<Slots>,
-    /// Leasing has ended, or will not begin again.
-    stop: CancellationToken,
 }
 
 impl Writer {
@@ -174,17 +169,21 @@ impl Writer {
 
     /// As late as can be: whoever has come since the jobs ended shall have their slots.
     fn decide_who_goes_on(&self, batch: &mut [Pending]) {
-        let stops = self.stop.is_cancelled();
         for pending in batch {
-            pending.outcome.go_on = !stops && self.slots.may_go_on(&pending.turn);
+            pending.outcome.go_on = self.slots.may_go_on(&pending.turn);
         }
     }
 
     async fn commit(&self, batch: &[Pending]) -> Result<Finished, DbError> {
         let started = Moment::now();
         let outcomes: Vec<&Outcome> = batch.iter().map(|pending| &pending.outcome).collect();
-        let finished =
-            queue::finish(&self.database, self.worker, &outcomes, self.announce()).await?;
+        let finished = queue::finish(
+            &self.database,
+            self.worker,
+            &outcomes,
+            self.slots.announce(),
+        )
+        .await?;
         metrics::histogram!("casehug_finish_batch_size").record(batch.len() as f64);
         metrics::histogram!("casehug_finish_seconds").record(started.elapsed().as_secs_f64());
         self.slots.with_rota(|rota| {
@@ -197,17 +196,6 @@ impl Writer {
             }
         });
         Ok(finished)
-    }
-
-    /// Others hear of what this worker cannot take itself.
-    fn announce(&self) -> Announce {
-        if self.stop.is_cancelled() {
-            Announce::Everything
-        } else if self.slots.is_exhausted() {
-            Announce::Ready
-        } else {
-            Announce::Nothing
-        }
     }
 
     /// Tells those that were written; keeps those whose lane was locked; drops those whose lane is somebody else's.

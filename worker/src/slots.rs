@@ -6,8 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shared::clock::Moment;
 use shared::domain::{ConnectionId, job::LeasedJob};
-use shared::queue::{HeldLane, ReadyConnection, Room, Visit};
+use shared::queue::{Announce, HeldLane, ReadyConnection, Room, Visit};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::rota::{LaneTurn, Rota, Which};
 
@@ -33,10 +34,12 @@ pub(crate) struct Slots {
     kept: i32,
     state: Mutex<State>,
     bell: Notify,
+    stop: CancellationToken,
 }
 
 impl Slots {
-    pub(crate) fn new(count: u16) -> Self {
+    /// `stop`: leasing has ended, or will not begin again.
+    pub(crate) fn new(count: u16, stop: CancellationToken) -> Self {
         let count = i32::from(count);
         Self {
             kept: count / KEPT_FOR_PEOPLE,
@@ -48,6 +51,7 @@ impl Slots {
                 look_at_all: true,
             }),
             bell: Notify::new(),
+            stop,
         }
     }
 
@@ -90,6 +94,12 @@ impl Slots {
         }
         state.rota.job_ended(lane.connection, false);
         drop(state);
+        self.bell.notify_one();
+    }
+
+    /// A job of ours has begun to send its file: its connection has room for another one.
+    pub(crate) fn make_room(&self, connection: ConnectionId) {
+        self.with_rota(|rota| rota.job_ended(connection, false));
         self.bell.notify_one();
     }
 
@@ -159,7 +169,21 @@ impl Slots {
         self.state().rota.refresh(ready, Moment::now());
     }
 
+    /// Who shall hear of room or of ready lanes where a job of this worker has made them: others, where it cannot take them itself.
+    pub(crate) fn announce(&self) -> Announce {
+        if self.stop.is_cancelled() {
+            Announce::Everything
+        } else if self.is_exhausted() {
+            Announce::Ready
+        } else {
+            Announce::Nothing
+        }
+    }
+
     pub(crate) fn may_go_on(&self, turn: &LaneTurn) -> bool {
+        if self.stop.is_cancelled() {
+            return false;
+        }
         let state = self.state();
         let slots_free = state.free > self.kept;
         state.rota.may_go_on(turn, slots_free)
@@ -192,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_lane_that_was_leased_anew_is_not_forgotten_with_its_last_turn() {
-        let slots = Slots::new(10);
+        let slots = Slots::new(10, CancellationToken::new());
         let (first, second) = (probe("lane", 1), probe("lane", 5));
         slots.hold(std::slice::from_ref(&first));
         slots.hold(std::slice::from_ref(&second));
@@ -207,7 +231,7 @@ mod tests {
 
     #[test]
     fn no_more_connections_are_visited_than_lanes_can_be_taken() {
-        let slots = Slots::new(10);
+        let slots = Slots::new(10, CancellationToken::new());
         let connections: Vec<_> = (1..=9).map(|n| ConnectionId(Uuid::from_u128(n))).collect();
         slots.hold(&(0..7).map(|n| probe(&n.to_string(), n)).collect::<Vec<_>>());
         slots.hear(&connections);

@@ -182,16 +182,23 @@ pub async fn late(
     Ok(())
 }
 
-/// The provider says that nothing is left until its window ends.
+/// The answer to the call that stands under `sent_at` says that nothing is left until the provider's window ends.
 pub async fn used_up(
     db: &mut PgConnection,
     bucket: &Bucket,
+    sent_at: DateTime<Utc>,
     reset_in: Duration,
 ) -> Result<(), sqlx::Error> {
-    let reset_ms = i64::try_from(reset_in.as_millis()).unwrap_or(i64::MAX);
-    sqlx::query!("select bucket_used_up($1, $2)", bucket.key, reset_ms)
-        .execute(db)
-        .await?;
+    let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    sqlx::query!(
+        "select bucket_used_up($1, $2, $3::bigint::integer, $4)",
+        bucket.key,
+        sent_at,
+        ms(bucket.budget.jitter()),
+        ms(reset_in)
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use crate::providers::answer::{
 use crate::providers::{
     Call, CallError, Http, OAuthClient, ProviderError, redact::redact, tokens::Tokens,
 };
-use crate::queue::{Gate, Permit, StopReason};
+use crate::queue::{Gate, Granted, Permit, StopReason};
 
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -129,19 +129,14 @@ impl Session {
     }
 
     async fn permitted(&self, call: &Call, token: &SecretString) -> Result<Bytes, CallError> {
-        let permit = self.gate.ask(call.ask()).await?;
-        let send_until = match permit {
-            Permit::Go {
-                wait, send_until, ..
-            } => {
-                tokio::time::sleep(wait).await;
-                send_until
-            }
+        let granted = match self.gate.ask(call.ask()).await? {
+            Permit::Go(granted) => granted,
             Permit::At { wait } => return Err(self.later(wait).await?),
             Permit::Stop(reason) => return Err(CallError::Stopped(reason)),
         };
-        let result = self.send(call, token, send_until).await;
-        self.gate.note_answered(&permit, &call.method).await;
+        tokio::time::sleep(granted.wait).await;
+        let result = self.send(call, token, &granted).await;
+        self.gate.note_answered(&granted, &call.method).await;
         if let (Some(link), Err(error)) = (call.creates, &result)
             && proves_no_effect(error)
         {
@@ -167,10 +162,10 @@ impl Session {
         &self,
         call: &Call,
         token: &SecretString,
-        send_until: Moment,
+        granted: &Granted,
     ) -> Result<Bytes, CallError> {
         let started = Moment::now();
-        let answer = self.request(call, token, send_until).await;
+        let answer = self.request(call, token, granted.send_until).await;
         let (status, request_id) = match &answer {
             Ok(Answer {
                 status, headers, ..
@@ -185,7 +180,7 @@ impl Session {
         };
         self.record(call, started, status, request_id);
         let answer = answer?;
-        self.heed_limits(&answer).await?;
+        self.heed_limits(&answer, granted).await?;
         if answer.status.is_success() {
             Ok(answer.body)
         } else {
@@ -229,7 +224,7 @@ impl Session {
     }
 
     /// What the answer says of the limit corrects the bucket; a 429 pauses it for every worker at once.
-    async fn heed_limits(&self, answer: &Answer) -> Result<(), CallError> {
+    async fn heed_limits(&self, answer: &Answer, granted: &Granted) -> Result<(), CallError> {
         let now = clock::wall_now();
         let said = RateHeaders::read(&answer.headers, now);
         let bucket = self.gate.bucket();
@@ -239,7 +234,10 @@ impl Session {
         } else {
             None
         };
-        let used_up = said.reset_in.filter(|_| said.remaining == Some(0));
+        let used_up = said
+            .reset_in
+            .filter(|_| said.remaining == Some(0))
+            .zip(granted.sent_at);
         let allowed = self.gate.allowed_calls();
         let corrected = said.limit.filter(|limit| *limit != allowed);
         if pause.is_none() && used_up.is_none() && corrected.is_none() {
@@ -251,8 +249,8 @@ impl Session {
         }
         if let Some(pause) = pause {
             limit::pause(&mut db, bucket, pause).await?;
-        } else if let Some(reset_in) = used_up {
-            limit::used_up(&mut db, bucket, reset_in).await?;
+        } else if let Some((reset_in, sent_at)) = used_up {
+            limit::used_up(&mut db, bucket, sent_at, reset_in).await?;
         }
         db.commit().await?;
         Ok(())

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::notify_ready;
+use super::enqueue::{notify_left, notify_ready};
+use super::finish::Announce;
 use crate::db::Database;
 use crate::domain::{ConnectionId, WorkerId, job::LeasedJob};
 
@@ -135,8 +136,9 @@ impl From<&LeasedJob> for HeldLane {
     }
 }
 
-/// Marks that a job begins to send a file to a signed address, and tells the workers that its connection has room for another job.
-/// False when another transfer of the connection is running: this one counts under the cap as before.
+/// Marks that a job begins to send a file to a signed address: its connection has room for another job, of which the others are told
+/// unless this worker looks after it itself. False when another transfer of the connection is running: this one counts under the cap
+/// as before.
 ///
 /// # Errors
 /// The database refused: nothing is marked.
@@ -144,6 +146,7 @@ pub async fn begin_transfer(
     database: &Database,
     worker: WorkerId,
     job: &LeasedJob,
+    announce: Announce,
 ) -> Result<bool, sqlx::Error> {
     let mut db = database.worker().await?;
     let marked = sqlx::query_scalar!(
@@ -154,8 +157,8 @@ pub async fn begin_transfer(
     )
     .fetch_one(&mut *db)
     .await?;
-    if marked {
-        notify_ready(&mut db, &[job.connection_id]).await?;
+    if marked && announce != Announce::Nothing {
+        notify_left(&mut db, worker, &[job.connection_id]).await?;
     }
     db.commit().await?;
     Ok(marked)

@@ -24,4 +24,4 @@ pub use listen::{Heard, Listener};
 pub use liveness::{
     HeldLane, beat, begin_transfer, deregister, give_back, list_held, register, take_over,
 };
-pub use permit::{Ask, Gate, GateSettings, Lease, Permit, StopReason};
+pub use permit::{Ask, Gate, GateSettings, Granted, Lease, Permit, StopReason};

@@ -72,18 +72,22 @@ pub enum Ask {
     Authorise,
 }
 
+/// A call that may be made, after a wait that is slept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granted {
+    pub wait: Duration,
+    /// A write's bytes must have left by then.
+    pub send_until: Moment,
+    /// Not before this the call is made.
+    pub due: Moment,
+    /// Under which time it stands in its bucket; nothing when it takes no budget.
+    pub sent_at: Option<DateTime<Utc>>,
+}
+
 /// The answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permit {
-    /// Go, after a wait that is slept; a write's bytes must have left by `send_until`.
-    Go {
-        wait: Duration,
-        send_until: Moment,
-        /// Not before this the call is made.
-        due: Moment,
-        /// Under which time it stands in its bucket; nothing when it takes no budget.
-        sent_at: Option<DateTime<Utc>>,
-    },
+    Go(Granted),
     /// Not before this wait; nothing is reserved.
     At {
         wait: Duration,
@@ -147,19 +151,14 @@ impl Gate {
 
     /// Tells the bucket of a call that may have been counted later than the window was lengthened for. What the provider
     /// answered is worth more than this: a database that is away is passed over.
-    pub async fn note_answered(&self, permit: &Permit, method: &Method) {
-        let Permit::Go {
-            due,
-            sent_at: Some(sent_at),
-            ..
-        } = permit
-        else {
+    pub async fn note_answered(&self, granted: &Granted, method: &Method) {
+        let Some(sent_at) = granted.sent_at else {
             return;
         };
-        let took = due.elapsed();
+        let took = granted.due.elapsed();
         let late = self.settings.limits.lateness(&self.bucket, method, took);
         if late > self.bucket.budget.jitter()
-            && let Err(error) = self.note_late(*sent_at, late).await
+            && let Err(error) = self.note_late(sent_at, late).await
         {
             tracing::warn!(error = %error, "a late call keeps its early place in its bucket");
         }
@@ -209,12 +208,12 @@ impl Gate {
             .learn(&self.bucket, row.budget, used_up);
         Ok(match row.verdict.as_str() {
             // Counted from before the question: the database's send_until is never earlier than ours.
-            "go" => Permit::Go {
+            "go" => Permit::Go(Granted {
                 wait,
                 send_until: asked + wait + self.settings.lease.send_deadline(),
                 due: asked + wait,
                 sent_at: row.sent_at,
-            },
+            }),
             "at" => Permit::At { wait },
             "stop" => Permit::Stop(match row.reason.as_deref() {
                 Some("connection_changed") => StopReason::ConnectionChanged,

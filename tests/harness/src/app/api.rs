@@ -75,14 +75,15 @@ impl App {
     pub async fn settled(&self, within: Duration) -> Result<()> {
         eventually(within, || async {
             let row = sqlx::query(
-                "select (select count(*) from events where status = 'waiting')
-                   + (select count(*) from integration_sync_logs where status = 'pending')
-                   + (select count(*) from activity where status = 'pending') as left",
+                "select exists (select from events where status = 'waiting')
+                   or exists (select from jobs where state = 'queued')
+                   or exists (select from integration_sync_logs where status = 'pending')
+                   or exists (select from activity where status = 'pending') as busy",
             )
             .fetch_one(&self.admin)
             .await
             .ok()?;
-            (row.get::<i64, _>("left") == 0).then_some(())
+            (!row.get::<bool, _>("busy")).then_some(())
         })
         .await
         .context("the queue did not settle")

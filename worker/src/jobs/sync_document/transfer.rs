@@ -15,6 +15,7 @@ use shared::providers::{CallError, DocumentSlot, Provider, ProviderError, Target
 use shared::queue;
 
 use super::{File, unreadable};
+use crate::engine::Shared;
 use crate::jobs::execution::Context;
 
 /// A signed address may live ten minutes only (providers/clio.md §13): older ones are replaced before they are used.
@@ -59,8 +60,12 @@ impl<P: Provider> Context<'_, P> {
 
     /// From here on the job counts apart under its connection's cap: the connection's next job may run beside it.
     async fn begin_transfer(&self) -> Result<(), CallError> {
-        let gates = &self.execution.shared.gates;
-        queue::begin_transfer(&gates.database, gates.worker, &self.execution.job).await?;
+        let Shared { gates, slots, .. } = &self.execution.shared;
+        let job = &self.execution.job;
+        let announce = slots.announce();
+        if queue::begin_transfer(&gates.database, gates.worker, job, announce).await? {
+            slots.make_room(job.connection_id);
+        }
         Ok(())
     }
 

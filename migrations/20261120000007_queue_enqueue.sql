@@ -62,29 +62,32 @@ begin
     order by j.seq limit 1);
 end $$;
 
--- Joins jobs to their waiting twins: the twin keeps the highest priority, the union of flags, and every event id.
-create function queue_join_twins(p_jobs new_job[]) returns void language plpgsql volatile set enable_seqscan = off as $$
+-- Joins jobs to their waiting twins, named side by side: the twin keeps the highest priority, the union of flags, and every event id.
+-- A twin that gains nothing is not written: a matter's follow-ups mostly ask for documents that wait already.
+create function queue_merge_twins(p_jobs new_job[], p_twins uuid[]) returns void language plpgsql volatile
+set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
 declare
   v_now timestamptz := app_now();
-  v_job new_job;
-  v_twin uuid;
 begin
-  foreach v_job in array p_jobs loop
-    v_twin := queue_find_twin(v_job.lane, v_job.dedupe_key);
-    update jobs j set priority = least(j.priority, v_job.priority), explicit = j.explicit or v_job.explicit,
-      event_ids = array(select distinct e from unnest(j.event_ids || v_job.event_ids) e)
-    -- A matter's follow-ups mostly bring nothing new to the documents that wait already.
-    where j.id = v_twin and (v_job.priority < j.priority or v_job.explicit and not j.explicit or not v_job.event_ids <@ j.event_ids);
-    if v_job.note_join then
-      insert into integration_sync_logs (id, firm_id, integration_id, matter_id, upload_id, action, status, details, run_id, created_at, finished_at)
-      select v_job.id, v_job.firm_id, v_job.connection_id, v_job.matter_id, v_job.upload_id, v_job.kind, 'skipped',
-        jsonb_build_object('joined', v_twin, 'events', to_jsonb(v_job.event_ids)), v_job.run_id, v_now, v_now
-      where v_job.kind in ('sync_matter', 'sync_document', 'pull_matters');
-      insert into activity (id, firm_id, connection_id, kind, status, details, run_id, created_at, finished_at)
-      select v_job.id, v_job.firm_id, v_job.connection_id, v_job.kind, 'skipped', jsonb_build_object('joined', v_twin), v_job.run_id, v_now, v_now
-      where v_job.kind not in ('sync_matter', 'sync_document', 'pull_matters');
-    end if;
-  end loop;
+  with joining as materialized (
+    select * from rows from (unnest(p_jobs), unnest(p_twins)) n(id, firm_id, connection_id, lane, kind, priority, matter_id, upload_id, explicit,
+      run_id, dedupe_key, event_ids, seq, note_join, twin)),
+  gained as (
+    select g.twin, min(g.priority) as priority, bool_or(g.explicit) as explicit, coalesce(array_agg(e.id) filter (where e.id is not null), '{}') as event_ids
+    from joining g left join lateral unnest(g.event_ids) e(id) on true group by g.twin),
+  merged as (
+    update jobs j set priority = least(j.priority, g.priority), explicit = j.explicit or g.explicit,
+      event_ids = array(select distinct e from unnest(j.event_ids || g.event_ids) e)
+    from gained g
+    where j.id = g.twin and (g.priority < j.priority or g.explicit and not j.explicit or not g.event_ids <@ j.event_ids)),
+  logged as (
+    insert into integration_sync_logs (id, firm_id, integration_id, matter_id, upload_id, action, status, details, run_id, created_at, finished_at)
+    select g.id, g.firm_id, g.connection_id, g.matter_id, g.upload_id, g.kind, 'skipped',
+      jsonb_build_object('joined', g.twin, 'events', to_jsonb(g.event_ids)), g.run_id, v_now, v_now
+    from joining g where g.note_join and g.kind in ('sync_matter', 'sync_document', 'pull_matters'))
+  insert into activity (id, firm_id, connection_id, kind, status, details, run_id, created_at, finished_at)
+  select g.id, g.firm_id, g.connection_id, g.kind, 'skipped', jsonb_build_object('joined', g.twin), g.run_id, v_now, v_now
+  from joining g where g.note_join and g.kind not in ('sync_matter', 'sync_document', 'pull_matters');
 end $$;
 
 -- Puts jobs at their places in lanes whose locks the caller holds, or joins them to a waiting twin. A running job is never joined.
@@ -93,6 +96,7 @@ declare
   v_now timestamptz := app_now();
   v_new new_job[] := p_jobs;
   v_joining new_job[];
+  v_twins uuid[];
 begin
   if exists (select 1 from unnest(p_jobs) n where n.dedupe_key is not null) then
     with numbered as (
@@ -109,7 +113,10 @@ begin
   from unnest(v_new) n;
   perform queue_open_logs(v_new);
   if v_joining is not null then
-    perform queue_join_twins(v_joining);
+    select array_agg(queue_find_twin(n.lane, n.dedupe_key) order by n.o) into v_twins
+    from unnest(v_joining) with ordinality n(id, firm_id, connection_id, lane, kind, priority, matter_id, upload_id, explicit, run_id, dedupe_key,
+      event_ids, seq, note_join, o);
+    perform queue_merge_twins(v_joining, v_twins);
   end if;
 end $$;
 

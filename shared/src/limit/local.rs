@@ -18,12 +18,13 @@ use reqwest::Method;
 
 use super::Bucket;
 use crate::clock::Moment;
+use crate::domain::{Platform, Region};
 
 /// So many buckets are remembered; then all are forgotten, which costs a question each.
 const MOST: usize = 10_000;
 
 /// So many answers of a method must be known before the quickest of them is taken for the way there and back.
-const ENOUGH: u32 = 5;
+const ENOUGH: u32 = 50;
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
 
@@ -32,10 +33,12 @@ struct Known {
     calls: i32,
     limiter: Arc<Limiter>,
     used_up_until: Option<Moment>,
-    quickest: HashMap<Method, Quickest>,
 }
 
-/// The quickest of a method's answers.
+/// Where a call goes: the way there and back is the same for all firms.
+type Way = (Platform, Region, Method);
+
+/// The quickest answer that came on a way.
 #[derive(Debug, Clone, Copy)]
 struct Quickest {
     took: Duration,
@@ -46,6 +49,7 @@ struct Quickest {
 #[derive(Debug, Default)]
 pub struct LocalLimits {
     known: Mutex<HashMap<String, Known>>,
+    quickest: Mutex<HashMap<Way, Quickest>>,
 }
 
 impl LocalLimits {
@@ -96,19 +100,19 @@ impl LocalLimits {
         entry.used_up_until = used_up_for.map(|wait| Moment::now() + wait);
     }
 
-    /// How much longer a call took, from its permit to its answer, than the quickest of its method: on its way or at the
-    /// provider's door it may have waited for so long before it was counted. The first few of a method are counted by all
-    /// that they took: a worker that starts under load has seen no quick one yet.
+    /// How much longer a call took, from its permit to its answer, than the quickest one on its way: under way or at the provider's
+    /// door it may have waited for so long before it was counted. The first ones are counted by all that they took: a worker that
+    /// starts under load has seen no quick one yet.
     #[must_use]
-    pub fn lateness(&self, bucket: &Bucket, method: &Method, took: Duration) -> Duration {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(known) = known.get_mut(&bucket.key) else {
-            return Duration::ZERO;
-        };
-        let quickest = known
-            .quickest
-            .entry(method.clone())
-            .or_insert(Quickest { took, of: 0 });
+    pub fn lateness(
+        &self,
+        (platform, region): (Platform, Region),
+        method: &Method,
+        took: Duration,
+    ) -> Duration {
+        let way = (platform, region, method.clone());
+        let mut quickest = self.quickest.lock().unwrap_or_else(PoisonError::into_inner);
+        let quickest = quickest.entry(way).or_insert(Quickest { took, of: 0 });
         quickest.took = took.min(quickest.took);
         quickest.of += 1;
         if quickest.of > ENOUGH {
@@ -130,7 +134,6 @@ impl Known {
             calls,
             limiter: Arc::new(RateLimiter::direct_with_clock(quota, MonotonicClock)),
             used_up_until: None,
-            quickest: HashMap::new(),
         }
     }
 }
@@ -138,7 +141,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ConnectionId, FirmId, Platform, Region};
+    use crate::domain::{ConnectionId, FirmId};
     use crate::limit::{Budget, Caller};
     use uuid::Uuid;
 
@@ -177,13 +180,12 @@ mod tests {
     }
 
     #[test]
-    fn late_is_what_took_longer_than_the_quickest_of_its_method() {
+    fn late_is_what_took_longer_than_the_quickest_on_its_way() {
         let limits = LocalLimits::default();
-        let bucket = bucket();
-        let _ = limits.wait(&bucket);
         let ms = Duration::from_millis;
+        let to = (Platform::Clio, Region::Us);
 
-        let late = |method: &Method, took| limits.lateness(&bucket, method, ms(took));
+        let late = |method: &Method, took| limits.lateness(to, method, ms(took));
         for _ in 0..ENOUGH {
             assert_eq!(late(&Method::GET, 70), ms(70));
         }
@@ -192,6 +194,8 @@ mod tests {
         assert_eq!(late(&Method::GET, 50), ms(0));
         assert_eq!(late(&Method::GET, 100), ms(50));
         assert_eq!(late(&Method::POST, 400), ms(400));
+        let elsewhere = (Platform::Clio, Region::Eu);
+        assert_eq!(limits.lateness(elsewhere, &Method::GET, ms(70)), ms(70));
     }
 
     #[test]

@@ -156,7 +156,8 @@ impl Gate {
             return;
         };
         let took = granted.due.elapsed();
-        let late = self.settings.limits.lateness(&self.bucket, method, took);
+        let to = (self.connection.platform, self.connection.region);
+        let late = self.settings.limits.lateness(to, method, took);
         if late > self.bucket.budget.jitter()
             && let Err(error) = self.note_late(sent_at, late).await
         {

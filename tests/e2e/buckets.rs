@@ -263,9 +263,9 @@ async fn what_we_used_up_ourselves_rests_for_nobodys_reset() {
         .execute(&stage.pool)
         .await
         .unwrap();
-    // Of a window of a minute, lengthened by 100 ms: the first of three calls reached the provider 50 ms late.
+    // The first of three calls reached the provider a little late: it counts them all in one minute.
     let fill = "update buckets set paused_until = '-infinity', sent = array[
-        timestamptz '2026-01-01 00:00:00' - interval '50 ms', '2026-01-01 00:00:30', '2026-01-01 00:01:00']";
+        timestamptz '2026-01-01 00:00:00' - interval '2 s', '2026-01-01 00:00:30', '2026-01-01 00:01:00']";
     stage.admin.execute(fill).await.unwrap();
     let rests = async |sent_at: &'static str| -> i64 {
         stage.pool.execute(sent_at).await.unwrap();
@@ -274,8 +274,8 @@ async fn what_we_used_up_ourselves_rests_for_nobodys_reset() {
             .await
     };
 
-    let ours = rests("select bucket_used_up('b', '2026-01-01 00:01:00', 100, 60000)").await;
-    let others = rests("select bucket_used_up('b', '2026-01-01 00:01:01', 100, 60000)").await;
+    let ours = rests("select bucket_used_up('b', '2026-01-01 00:01:00', 60000)").await;
+    let others = rests("select bucket_used_up('b', '2026-01-01 00:01:10', 60000)").await;
 
     assert_eq!((ours, others), (0, 1));
 }

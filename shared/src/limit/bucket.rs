@@ -189,13 +189,12 @@ pub async fn used_up(
     sent_at: DateTime<Utc>,
     reset_in: Duration,
 ) -> Result<(), sqlx::Error> {
-    let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let reset_ms = i64::try_from(reset_in.as_millis()).unwrap_or(i64::MAX);
     sqlx::query!(
-        "select bucket_used_up($1, $2, $3::bigint::integer, $4)",
+        "select bucket_used_up($1, $2, $3)",
         bucket.key,
         sent_at,
-        ms(bucket.budget.jitter()),
-        ms(reset_in)
+        reset_ms
     )
     .execute(db)
     .await?;

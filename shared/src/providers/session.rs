@@ -135,8 +135,13 @@ impl Session {
             Permit::Stop(reason) => return Err(CallError::Stopped(reason)),
         };
         tokio::time::sleep(granted.wait).await;
-        let result = self.send(call, token, &granted).await;
-        self.gate.note_answered(&granted, &call.method).await;
+        let answer = self.send(call, token, &granted).await;
+        let took = granted.due.elapsed();
+        let result = match answer {
+            Ok(answer) => self.heed(call, &answer, &granted).await,
+            Err(error) => Err(error),
+        };
+        self.gate.note_answered(&granted, &call.method, took).await;
         if let (Some(link), Err(error)) = (call.creates, &result)
             && proves_no_effect(error)
         {
@@ -163,7 +168,7 @@ impl Session {
         call: &Call,
         token: &SecretString,
         granted: &Granted,
-    ) -> Result<Bytes, CallError> {
+    ) -> Result<Answer, CallError> {
         let started = Moment::now();
         let answer = self.request(call, token, granted.send_until).await;
         let (status, request_id) = match &answer {
@@ -179,12 +184,20 @@ impl Session {
             Err(_) => (None, None),
         };
         self.record(call, started, status, request_id);
-        let answer = answer?;
-        self.heed_limits(&answer, granted).await?;
+        answer
+    }
+
+    async fn heed(
+        &self,
+        call: &Call,
+        answer: &Answer,
+        granted: &Granted,
+    ) -> Result<Bytes, CallError> {
+        self.heed_limits(answer, granted).await?;
         if answer.status.is_success() {
-            Ok(answer.body)
+            Ok(answer.body.clone())
         } else {
-            Err(self.refusal(call, &answer).into())
+            Err(self.refusal(call, answer).into())
         }
     }
 

@@ -149,13 +149,12 @@ impl Gate {
         self.settings.limits.calls(&self.bucket)
     }
 
-    /// Tells the bucket of a call that may have been counted later than the window was lengthened for. What the provider
-    /// answered is worth more than this: a database that is away is passed over.
-    pub async fn note_answered(&self, granted: &Granted, method: &Method) {
+    /// Tells the bucket of a call that may have been counted later than the window was lengthened for: it `took` so long from when it
+    /// was due to its answer. What the provider answered is worth more than this: a database that is away is passed over.
+    pub async fn note_answered(&self, granted: &Granted, method: &Method, took: Duration) {
         let Some(sent_at) = granted.sent_at else {
             return;
         };
-        let took = granted.due.elapsed();
         let to = (self.connection.platform, self.connection.region);
         let late = self.settings.limits.lateness(to, method, took);
         if late > self.bucket.budget.jitter()

@@ -209,19 +209,21 @@ async fn eight_processes_never_exceed_a_shared_budget_through_a_crash_of_the_dat
     assert_eq!(buckets, 1, "all firms share it");
 }
 
-const TAKE: &str = "select budget from bucket_take('b', '00000000-0000-0000-0000-000000000001', $1, 60000, 100, 2000)";
+/// One call of a bucket; returns its budget.
+async fn take(stage: &QueueStage, budget: i32) -> i32 {
+    sqlx::query_scalar(
+        "select budget from bucket_take('b', '00000000-0000-0000-0000-000000000001', $1, 60000, 100, 2000)",
+    )
+    .bind(budget)
+    .fetch_one(&stage.pool)
+    .await
+    .unwrap()
+}
 
 #[tokio::test]
 async fn a_newly_configured_budget_replaces_what_stood_in_the_bucket() {
     let stage = QueueStage::start(1, 1).await;
-    let take = async |budget: i32| -> i32 {
-        sqlx::query_scalar(TAKE)
-            .bind(budget)
-            .fetch_one(&stage.pool)
-            .await
-            .unwrap()
-    };
-    take(50).await;
+    take(&stage, 50).await;
     stage
         .pool
         .execute("select bucket_correct('b', 80)")
@@ -229,22 +231,18 @@ async fn a_newly_configured_budget_replaces_what_stood_in_the_bucket() {
         .unwrap();
 
     assert_eq!(
-        take(50).await,
+        take(&stage, 50).await,
         55,
         "what the provider says stays, a tenth a minute"
     );
-    assert_eq!(take(20).await, 20);
-    assert_eq!(take(100).await, 100);
+    assert_eq!(take(&stage, 20).await, 20);
+    assert_eq!(take(&stage, 100).await, 100);
 }
 
 #[tokio::test]
 async fn a_late_call_moves_no_other_that_stands_under_the_same_time() {
     let stage = QueueStage::start(1, 1).await;
-    sqlx::query(TAKE)
-        .bind(50)
-        .execute(&stage.pool)
-        .await
-        .unwrap();
+    take(&stage, 50).await;
     let twins = "update buckets set sent = array_fill(timestamptz '2026-01-01', array[2])";
     stage.admin.execute(twins).await.unwrap();
 
@@ -258,11 +256,7 @@ async fn a_late_call_moves_no_other_that_stands_under_the_same_time() {
 #[tokio::test]
 async fn what_we_used_up_ourselves_rests_for_nobodys_reset() {
     let stage = QueueStage::start(1, 1).await;
-    sqlx::query(TAKE)
-        .bind(3)
-        .execute(&stage.pool)
-        .await
-        .unwrap();
+    take(&stage, 3).await;
     // The first of three calls reached the provider a little late: it counts them all in one minute.
     let fill = "update buckets set paused_until = '-infinity', sent = array[
         timestamptz '2026-01-01 00:00:00' - interval '2 s', '2026-01-01 00:00:30', '2026-01-01 00:01:00']";

@@ -179,9 +179,9 @@ begin
   return query select * from queue_visits_found(p_connections, v_visits, v_taken, v_fitting, v_due, v_now);
 end $$;
 
--- What became of each visit; of a connection with nothing more to take it is looked up when its next lane becomes due. What is due then and was
--- not taken is locked by somebody, an enqueue for instance: it is looked for again in a moment, and the floor stays below it. A pause is looked
--- at again after a minute at the latest, should the notification of its end be lost.
+-- What became of each visit, in their order; of a connection with nothing more to take it is looked up when its next lane becomes due. What is
+-- due then and was not taken is locked by somebody, an enqueue for instance: it is looked for again in a moment, and the floor stays below it.
+-- A pause is looked at again after a minute at the latest, should the notification of its end be lost.
 create function queue_visits_found(p_connections uuid[], p_visits connection_visit[], p_taken uuid[], p_fitting uuid[], p_due uuid[],
   p_now timestamptz) returns setof leased_job language plpgsql volatile set enable_seqscan = off set enable_bitmapscan = off as $$
 begin
@@ -192,7 +192,7 @@ begin
     case when f.found = 'clear' then least(p_now - queue_floor_slack(), n.ready_at) else nullif(v.ready_floor, '-infinity') end, v.turn_floor,
     null::text, null::bigint, null::uuid, null::uuid, null::text, null::uuid, null::uuid, null::boolean, null::uuid, null::text[],
     w.priority, null::integer, null::integer, null::bigint, null::boolean
-  from unnest(p_connections) c(id)
+  from unnest(p_connections) with ordinality c(id, number)
   left join unnest(p_visits) v on v.connection_id = c.id
   left join (
     select x.id, count(*) filter (where x.what = 'due') as due, count(*) filter (where x.what = 'fitting') as fitting,
@@ -212,7 +212,8 @@ begin
     where f.found = 'clear') n on true
   left join lateral (
     select l.priority from lanes l
-    where f.found in ('full', 'more') and l.connection_id = c.id and l.priority = 0 and l.ready_at >= v.ready_floor and l.ready_at <= p_now limit 1) w on true;
+    where f.found in ('full', 'more') and l.connection_id = c.id and l.priority = 0 and l.ready_at >= v.ready_floor and l.ready_at <= p_now limit 1) w on true
+  order by c.number;
 end $$;
 
 -- The connections that have ready lanes, behind p_after in id order: the truth that notifications only hurry. With the time of each one's

@@ -200,6 +200,21 @@ impl QueueStage {
         .unwrap();
     }
 
+    /// A matter with so many approved documents, oldest approval first.
+    pub(crate) async fn matter_with_uploads(&self, matter: Uuid, count: u128) -> Vec<Uuid> {
+        let uploads: Vec<Uuid> = (0..count).map(|n| Uuid::from_u128(0xD000 + n)).collect();
+        let client = Uuid::from_u128(0xE000);
+        let statement = sqlx::query(
+            "with c as (insert into clients (id, firm_id) values ($1, $2)),
+             m as (insert into matters (id, firm_id, client_id, title) values ($3, $2, $1, 'matter'))
+             insert into uploads (id, firm_id, matter_id, file_name, storage_path, status, approved_at)
+             select u.id, $2, $3, 'a.pdf', 'a.pdf', 'approved', now() from unnest($4::uuid[]) u(id)",
+        );
+        let filled = statement.bind(client).bind(self.firm).bind(matter);
+        filled.bind(&uploads).execute(&self.admin).await.unwrap();
+        uploads
+    }
+
     /// What the permit of a creation says.
     pub(crate) async fn permit(&self, worker: Uuid, job: &Leased, link: Uuid) -> String {
         sqlx::query_scalar(

@@ -109,10 +109,7 @@ impl Leaser {
         let now = Moment::now();
         self.slots.hold(&leased.jobs);
         self.slots.with_rota(|rota| {
-            // In reverse, so that those who keep their place keep their order.
-            for visited in leased.visits.iter().rev() {
-                rota.visited(visited, served.contains(&visited.connection), now);
-            }
+            rota.visited(&leased.visits, &served, now);
             if leased.visits.is_empty() {
                 // Our own lease has lapsed: nothing was looked at.
                 rota.not_visited(visits);

@@ -1,6 +1,7 @@
 //! The queue's own steps, as a worker asks for them.
 
 mod races;
+mod reads;
 mod steps;
 
 use crate::queue_stage::QueueStage;

@@ -364,28 +364,3 @@ async fn a_held_lane_is_looked_up_by_its_key_whatever_the_statistics_say() {
     assert_eq!(written.len(), 1);
     assert_eq!(stage.scans("lanes_held").await, before);
 }
-
-#[tokio::test]
-async fn a_permit_reads_one_link_however_many_have_come_since_its_plan_was_made() {
-    let stage = QueueStage::start(1, 1).await;
-    let (me, link) = (Uuid::from_u128(10), Uuid::from_u128(20));
-    stage.register(me).await;
-    stage.connect().await;
-    stage
-        .enqueue(&[stage.job("lane", Uuid::from_u128(100))])
-        .await;
-    let leased = stage.lease(me, 1).await;
-    stage.claim(link, &leased[0]).await;
-    for _ in 0..8 {
-        assert_eq!(stage.permit(me, &leased[0], link).await, "go");
-        assert!(stage.find_nothing(link, &leased[0]).await);
-    }
-
-    stage.add_links(2_000).await;
-    let before = stage.rows_read("links").await;
-    assert_eq!(stage.permit(me, &leased[0], link).await, "go");
-    assert!(stage.find_nothing(link, &leased[0]).await);
-
-    let read = stage.rows_read("links").await - before;
-    assert!(read < 20, "{read} links were read");
-}

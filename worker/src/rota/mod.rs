@@ -1,33 +1,22 @@
 //! The rota: which connections this worker visits next. What it knows is only memory; the database decides at each visit.
-//!
-//! States of a connection, moved by what is heard and found:
-//! - *fresh*: something became ready there just now; visited before others, once. A connection that seldom has work is
-//!   therefore served at once, however many busy ones there are (the idea is that of fair queueing's new flows, RFC 8290).
-//! - *seen*: it was fresh, and visited while only slots kept for people were free: next among the fresh ones once another is.
-//! - *turn*: more is due there; visited in rotation.
-//! - *later*: nothing is due before a time, or a pause lasts until then; not visited before, whatever becomes ready during a pause.
-//! - *full*: more is due than its cap allows; visited again when a job of ours ends there, or after a while. Fresh then if a person
-//!   waits: the slots that are kept for people are for fresh connections alone. For the same reason a look that finds a person's lane due
-//!   makes a connection fresh that waited for its turn.
-//! - *away*: being visited right now. What becomes ready meanwhile makes it fresh again; after a job of ours that ended meanwhile, what
-//!   the visit found is out of date, and it waits for its turn again.
-//! - otherwise nothing is known to wait there.
+//! Where each connection stands, and what moves it, is in `known.rs`.
 
+mod known;
 mod lane_turn;
 mod line;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use shared::clock::Moment;
 use shared::domain::ConnectionId;
-use shared::queue::{Found, ReadyConnection, Visit, Visited};
+use shared::queue::{ReadyConnection, Visit, Visited};
 use uuid::Uuid;
 
+use known::{Awaits, Came, Filed, Known, Meanwhile, Place};
 pub(crate) use lane_turn::LaneTurn;
 use line::Line;
 
@@ -41,58 +30,10 @@ const SHORT_TURN: u64 = 8;
 /// Where fresh connections and those in rotation are visited together, the fresh ones begin with at most such a part of the visits: more
 /// becomes fresh than can be visited when a worker falls behind, and whoever has waited longest would wait for ever.
 const FRESH_PART: usize = 4;
-/// Somebody else is just visiting: that takes a few milliseconds.
-const BUSY_REST: Duration = Duration::from_millis(3);
 /// A connection whose cap others have used up is looked at again after this.
 const FULL_REST: Duration = Duration::from_secs(5);
 /// So many connections of which nothing is known to wait are remembered for their floors.
 const MOST_IDLE: usize = 20_000;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Idle,
-    Fresh,
-    Seen,
-    Turn,
-    Later {
-        at: Moment,
-        paused: bool,
-    },
-    Full {
-        since: Moment,
-        person: bool,
-    },
-    Away {
-        from_turn: bool,
-        meanwhile: Meanwhile,
-    },
-}
-
-/// What happened to a connection during its visit, the later ones outweighing the earlier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Meanwhile {
-    Nothing,
-    JobEnded,
-    BecameReady,
-}
-
-#[derive(Debug)]
-struct Known {
-    place: Place,
-    ready_floor: Option<DateTime<Utc>>,
-    turn_floor: i64,
-    /// Visits that took something.
-    turns: u32,
-}
-
-impl Known {
-    /// Matters only during a visit.
-    fn note(&mut self, what: Meanwhile) {
-        if let Place::Away { meanwhile, .. } = &mut self.place {
-            *meanwhile = what.max(*meanwhile);
-        }
-    }
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct Rota {
@@ -119,7 +60,12 @@ impl Rota {
         let known = self.entry(connection.0);
         match known.place {
             // Who has been seen would only lose his place: for a person the next look makes him fresh.
-            Place::Fresh | Place::Seen | Place::Later { paused: true, .. } => {}
+            Place::Fresh
+            | Place::Seen
+            | Place::Later {
+                awaits: Awaits::Resume,
+                ..
+            } => {}
             Place::Away { .. } => known.note(Meanwhile::BecameReady),
             Place::Idle | Place::Turn | Place::Later { .. } | Place::Full { .. } => {
                 self.move_to(connection.0, Place::Fresh);
@@ -134,7 +80,10 @@ impl Rota {
             Place::Full { person: true, .. } => self.move_to(connection.0, Place::Fresh),
             Place::Full { .. } => self.move_to(connection.0, Place::Turn),
             Place::Idle if ready => self.move_to(connection.0, Place::Turn),
-            Place::Later { paused: false, .. } if ready => {
+            Place::Later {
+                awaits: Awaits::Lane,
+                ..
+            } if ready => {
                 self.move_to(connection.0, Place::Turn);
             }
             Place::Away { .. } => known.note(Meanwhile::JobEnded),
@@ -145,12 +94,13 @@ impl Rota {
     /// A lane there becomes due at a time.
     pub(crate) fn becomes_due(&mut self, connection: ConnectionId, at: Moment) {
         let known = self.entry(connection.0);
+        let awaits = Awaits::Lane;
         match known.place {
-            Place::Idle => self.move_to(connection.0, Place::Later { at, paused: false }),
+            Place::Idle => self.move_to(connection.0, Place::Later { at, awaits }),
             Place::Later {
                 at: before,
-                paused: false,
-            } if at < before => self.move_to(connection.0, Place::Later { at, paused: false }),
+                awaits: Awaits::Lane,
+            } if at < before => self.move_to(connection.0, Place::Later { at, awaits }),
             Place::Away { .. } => known.note(Meanwhile::JobEnded),
             Place::Fresh | Place::Seen | Place::Turn | Place::Later { .. } | Place::Full { .. } => {
             }
@@ -165,7 +115,15 @@ impl Rota {
         let paused: Vec<_> = self
             .known
             .iter()
-            .filter(|(_, known)| matches!(known.place, Place::Later { paused: true, .. }))
+            .filter(|(_, known)| {
+                matches!(
+                    known.place,
+                    Place::Later {
+                        awaits: Awaits::Resume,
+                        ..
+                    }
+                )
+            })
             .map(|(id, _)| *id)
             .collect();
         for id in paused {
@@ -193,7 +151,7 @@ impl Rota {
                 Duration::ZERO => Place::Turn,
                 wait => Place::Later {
                     at: now + wait,
-                    paused: false,
+                    awaits: Awaits::Lane,
                 },
             };
             match known.place {
@@ -206,7 +164,10 @@ impl Rota {
                 Place::Full { since, .. } if since + FULL_REST <= now => {
                     self.move_to(seen.connection.0, place);
                 }
-                Place::Later { at, paused: false } if now + seen.due_in < at => {
+                Place::Later {
+                    at,
+                    awaits: Awaits::Lane,
+                } if now + seen.due_in < at => {
                     self.move_to(seen.connection.0, place);
                 }
                 Place::Fresh
@@ -235,10 +196,10 @@ impl Rota {
                 (true, true) => self.pop_fresh(which).or_else(|| self.pop_turn()),
                 (true, false) => self.pop_turn().or_else(|| self.pop_fresh(which)),
             };
-            let Some((id, from_turn)) = next else { break };
+            let Some((id, came)) = next else { break };
             let known = self.entry(id);
             known.place = Place::Away {
-                from_turn,
+                came,
                 meanwhile: Meanwhile::Nothing,
             };
             let is_background_turn = known.turns % BACKGROUND_TURN == BACKGROUND_TURN - 1;
@@ -256,67 +217,39 @@ impl Rota {
         !self.fresh.is_empty() || !self.seen.is_empty()
     }
 
-    /// With whether it comes from the rotation.
-    fn pop_fresh(&mut self, which: Which) -> Option<(Uuid, bool)> {
-        let seen = match which {
-            Which::All => self.seen.pop_front(),
-            Which::Fresh => None,
-        };
-        seen.or_else(|| self.fresh.pop_front())
-            .map(|id| (id, false))
+    fn pop_fresh(&mut self, which: Which) -> Option<(Uuid, Came)> {
+        match which {
+            Which::All => {
+                let next = self.seen.pop_front().or_else(|| self.fresh.pop_front());
+                next.map(|id| (id, Came::Fresh))
+            }
+            Which::Fresh => self.fresh.pop_front().map(|id| (id, Came::ForPeople)),
+        }
     }
 
-    fn pop_turn(&mut self) -> Option<(Uuid, bool)> {
-        self.turn.pop_front().map(|id| (id, true))
+    fn pop_turn(&mut self) -> Option<(Uuid, Came)> {
+        self.turn.pop_front().map(|id| (id, Came::InTurn))
     }
 
-    /// Files what a visit found. `took`: something was taken, so that the connection goes to the end of the rotation.
-    pub(crate) fn visited(&mut self, visited: &Visited, took: bool, now: Moment) {
-        let id = visited.connection.0;
-        let known = self.entry(id);
-        known.turns = known.turns.wrapping_add(u32::from(took));
-        let (from_turn, meanwhile) = match known.place {
-            Place::Away {
-                from_turn,
-                meanwhile,
-            } => (from_turn, meanwhile),
-            _ => (true, Meanwhile::Nothing),
-        };
-        if visited.found != Found::Busy {
-            known.ready_floor = visited.ready_floor;
-            if meanwhile != Meanwhile::BecameReady {
-                known.turn_floor = visited.turn_floor;
+    /// Files what visits found, in the order in which they were made. `served`: where something was taken.
+    pub(crate) fn visited(
+        &mut self,
+        visits: &[Visited],
+        served: &HashSet<ConnectionId>,
+        now: Moment,
+    ) {
+        let mut unserved = Vec::new();
+        for visited in visits {
+            let id = visited.connection.0;
+            let took = served.contains(&visited.connection);
+            match self.entry(id).file(visited, took, now) {
+                Filed::Under(place) => self.move_to(id, place),
+                Filed::WhereItWas => unserved.push(id),
             }
         }
-        let place = match (visited.found, meanwhile) {
-            (_, Meanwhile::BecameReady) | (Found::Full { person: true }, Meanwhile::JobEnded) => {
-                Place::Fresh
-            }
-            (Found::Paused(wait), _) => Place::Later {
-                at: now + wait,
-                paused: true,
-            },
-            (Found::Busy, _) => Place::Later {
-                at: now + BUSY_REST,
-                paused: false,
-            },
-            (Found::More { person: true }, _) if took => Place::Fresh,
-            (Found::More { .. }, _) if !took && !from_turn => Place::Seen,
-            (Found::More { .. }, _)
-            | (Found::Full { .. } | Found::Clear(_), Meanwhile::JobEnded) => Place::Turn,
-            (Found::Full { person }, Meanwhile::Nothing) => Place::Full { since: now, person },
-            (Found::Clear(Some(wait)), Meanwhile::Nothing) => Place::Later {
-                at: now + wait,
-                paused: false,
-            },
-            (Found::Clear(None), Meanwhile::Nothing) => Place::Idle,
-        };
-        if place == Place::Turn && from_turn && !took {
-            // It was not its fault: it keeps its place in the rotation.
-            known.place = Place::Turn;
+        for id in unserved.into_iter().rev() {
+            self.entry(id).place = Place::Turn;
             self.turn.push_front(id);
-        } else {
-            self.move_to(id, place);
         }
     }
 
@@ -359,19 +292,21 @@ impl Rota {
         if self.known.len() > MOST_IDLE && !self.known.contains_key(&id) {
             self.known.retain(|_, known| known.place != Place::Idle);
         }
-        self.known.entry(id).or_insert(Known {
-            place: Place::Idle,
-            ready_floor: None,
-            turn_floor: 0,
-            turns: 0,
-        })
+        self.known.entry(id).or_default()
     }
 
     fn wake_due(&mut self, now: Moment) {
         while let Some((at, id)) = self.later.first().copied()
             && at <= now
         {
-            self.move_to(id, Place::Turn);
+            let place = match self.entry(id).place {
+                Place::Later {
+                    awaits: Awaits::Visitor,
+                    ..
+                } => Place::Fresh,
+                _ => Place::Turn,
+            };
+            self.move_to(id, place);
         }
     }
 

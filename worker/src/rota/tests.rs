@@ -1,6 +1,8 @@
 //! The rota as the leaser and the finisher play it.
 
+use chrono::DateTime;
 use shared::domain::job::{LeasedJob, Priority};
+use shared::queue::Found;
 
 use super::*;
 use crate::fixtures::probe;
@@ -22,14 +24,22 @@ fn report(number: u128, found: Found) -> Visited {
     }
 }
 
+/// A visit's end.
+fn found(rota: &mut Rota, number: u128, found: Found, took: bool, now: Moment) {
+    let served = took.then_some(id(number)).into_iter().collect();
+    rota.visited(&[report(number, found)], &served, now);
+}
+
 fn rota_with_turns(numbers: std::ops::RangeInclusive<u128>) -> (Rota, Moment) {
     let (mut rota, now) = (Rota::default(), Moment::now());
     for number in numbers {
         rota.hear(id(number));
     }
     for visit in rota.take_visits(100, Which::All, now) {
-        rota.visited(
-            &report(visit.connection.0.as_u128(), Found::More { person: false }),
+        found(
+            &mut rota,
+            visit.connection.0.as_u128(),
+            Found::More { person: false },
             true,
             now,
         );
@@ -80,8 +90,8 @@ fn who_was_served_goes_to_the_end_and_who_was_not_keeps_his_place() {
     let (mut rota, now) = rota_with_turns(1..=3);
 
     let visits = rota.take_visits(2, Which::All, now);
-    rota.visited(&report(1, Found::More { person: false }), true, now);
-    rota.visited(&report(2, Found::More { person: false }), false, now);
+    found(&mut rota, 1, Found::More { person: false }, true, now);
+    found(&mut rota, 2, Found::More { person: false }, false, now);
 
     assert_eq!(names(&visits), [1, 2]);
     assert_eq!(names(&rota.take_visits(3, Which::All, now)), [2, 3, 1]);
@@ -91,8 +101,10 @@ fn who_was_served_goes_to_the_end_and_who_was_not_keeps_his_place() {
 fn a_paused_connection_is_not_visited_before_its_time_whatever_becomes_ready() {
     let (mut rota, now) = rota_with_turns(1..=1);
     let _ = rota.take_visits(1, Which::All, now);
-    rota.visited(
-        &report(1, Found::Paused(Duration::from_secs(60))),
+    found(
+        &mut rota,
+        1,
+        Found::Paused(Duration::from_secs(60)),
         false,
         now,
     );
@@ -110,7 +122,7 @@ fn what_is_heard_during_a_visit_is_not_lost() {
     let _ = rota.take_visits(1, Which::All, now);
 
     rota.hear(id(1));
-    rota.visited(&report(1, Found::Clear(None)), false, now);
+    found(&mut rota, 1, Found::Clear(None), false, now);
 
     assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
 }
@@ -121,7 +133,7 @@ fn who_came_while_no_slot_was_free_is_next_in_the_order_of_coming() {
     for number in [8, 9] {
         rota.hear(id(number));
         let _ = rota.take_visits(1, Which::Fresh, now);
-        rota.visited(&report(number, Found::More { person: false }), false, now);
+        found(&mut rota, number, Found::More { person: false }, false, now);
     }
 
     // What becomes ready there now costs it no place.
@@ -136,11 +148,47 @@ fn who_came_while_no_slot_was_free_is_next_in_the_order_of_coming() {
 }
 
 #[test]
+fn who_is_visited_together_is_filed_in_that_order() {
+    let (mut rota, now) = rota_with_turns(1..=2);
+    let together = |numbers: &[u128]| -> Vec<Visited> {
+        let more = Found::More { person: false };
+        numbers.iter().map(|n| report(*n, more)).collect()
+    };
+    let nobody = HashSet::new();
+
+    let _ = rota.take_visits(2, Which::All, now);
+    rota.visited(&together(&[1, 2]), &nobody, now);
+    rota.hear(id(8));
+    rota.hear(id(9));
+    let _ = rota.take_visits(2, Which::Fresh, now);
+    rota.visited(&together(&[8, 9]), &nobody, now);
+
+    assert_eq!(names(&rota.take_visits(2, Which::All, now)), [8, 9]);
+    assert_eq!(names(&rota.take_visits(2, Which::All, now)), [1, 2]);
+}
+
+#[test]
+fn a_fresh_connection_that_another_worker_was_visiting_is_as_fresh_a_moment_later() {
+    let (mut rota, now) = rota_with_turns(1..=1);
+    let _ = rota.take_visits(1, Which::All, now);
+    rota.hear(id(2));
+    let _ = rota.take_visits(1, Which::Fresh, now);
+
+    found(&mut rota, 1, Found::Busy, false, now);
+    found(&mut rota, 2, Found::Busy, false, now);
+
+    assert!(rota.take_visits(9, Which::All, now).is_empty());
+    let then = now + known::BUSY_REST;
+    assert_eq!(names(&rota.take_visits(9, Which::Fresh, then)), [2]);
+    assert_eq!(names(&rota.take_visits(9, Which::All, then)), [1]);
+}
+
+#[test]
 fn a_person_for_whom_there_was_no_room_is_fresh_again() {
     let (mut rota, now) = rota_with_turns(1..=1);
     let _ = rota.take_visits(1, Which::All, now);
 
-    rota.visited(&report(1, Found::More { person: true }), true, now);
+    found(&mut rota, 1, Found::More { person: true }, true, now);
 
     assert_eq!(names(&rota.take_visits(1, Which::Fresh, now)), [1]);
 }
@@ -151,11 +199,14 @@ fn a_slot_that_is_kept_for_people_is_not_asked_for_background_work_first() {
     for _ in 0..19 {
         rota.hear(id(1));
         let _ = rota.take_visits(1, Which::All, now);
-        rota.visited(&report(1, Found::Clear(None)), true, now);
+        found(&mut rota, 1, Found::Clear(None), true, now);
     }
     rota.hear(id(1));
+    let for_people = rota.take_visits(1, Which::Fresh, now)[0].background_first;
+    found(&mut rota, 1, Found::More { person: false }, true, now);
+    let for_all = rota.take_visits(1, Which::All, now)[0].background_first;
 
-    assert!(!rota.take_visits(1, Which::Fresh, now)[0].background_first);
+    assert!(!for_people && for_all, "background's turn is still to come");
 }
 
 #[test]
@@ -165,8 +216,8 @@ fn a_job_that_ends_during_a_visit_brings_a_full_connection_back_and_makes_it_no_
 
     rota.job_ended(id(1), false);
     rota.job_ended(id(2), false);
-    rota.visited(&report(1, Found::Full { person: false }), true, now);
-    rota.visited(&report(2, Found::Full { person: true }), true, now);
+    found(&mut rota, 1, Found::Full { person: false }, true, now);
+    found(&mut rota, 2, Found::Full { person: true }, true, now);
 
     assert_eq!(names(&rota.take_visits(9, Which::Fresh, now)), [2]);
     assert_eq!(names(&rota.take_visits(9, Which::All, now)), [1]);
@@ -179,7 +230,7 @@ fn a_pause_that_is_lifted_during_a_visit_is_not_waited_for() {
 
     rota.forget_pauses();
     let paused = Found::Paused(Duration::from_hours(1));
-    rota.visited(&report(1, paused), false, now);
+    found(&mut rota, 1, paused, false, now);
 
     assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
 }
@@ -191,14 +242,15 @@ fn after_a_new_server_came_held_lanes_are_counted_from_the_first() {
         turn_floor: 900,
         ..report(1, Found::More { person: false })
     };
+    let served = HashSet::from([id(1)]);
     let _ = rota.take_visits(1, Which::All, now);
-    rota.visited(&counted, true, now);
+    rota.visited(std::slice::from_ref(&counted), &served, now);
 
     rota.forget_floors();
     let before = rota.take_visits(1, Which::All, now)[0].turn_floor;
     // A visit that the old server has counted ends after the new one came.
     rota.forget_floors();
-    rota.visited(&counted, true, now);
+    rota.visited(std::slice::from_ref(&counted), &served, now);
     let after = rota.take_visits(1, Which::All, now)[0].turn_floor;
 
     assert_eq!((before, after), (0, 0));
@@ -208,7 +260,7 @@ fn after_a_new_server_came_held_lanes_are_counted_from_the_first() {
 fn room_under_the_cap_brings_a_full_connection_back() {
     let (mut rota, now) = rota_with_turns(1..=1);
     let _ = rota.take_visits(1, Which::All, now);
-    rota.visited(&report(1, Found::Full { person: false }), true, now);
+    found(&mut rota, 1, Found::Full { person: false }, true, now);
     assert!(rota.take_visits(1, Which::All, now).is_empty());
 
     rota.job_ended(id(1), false);
@@ -220,8 +272,8 @@ fn room_under_the_cap_brings_a_full_connection_back() {
 fn a_person_who_waits_behind_the_cap_gets_a_slot_that_is_kept_for_people() {
     let (mut rota, now) = rota_with_turns(1..=2);
     let _ = rota.take_visits(2, Which::All, now);
-    rota.visited(&report(1, Found::Full { person: true }), true, now);
-    rota.visited(&report(2, Found::Full { person: false }), true, now);
+    found(&mut rota, 1, Found::Full { person: true }, true, now);
+    found(&mut rota, 2, Found::Full { person: false }, true, now);
 
     rota.job_ended(id(1), false);
     rota.job_ended(id(2), false);
@@ -240,7 +292,7 @@ fn background_comes_first_each_twentieth_turn() {
                 .iter()
                 .map(|v| v.background_first),
         );
-        rota.visited(&report(1, Found::More { person: false }), true, now);
+        found(&mut rota, 1, Found::More { person: false }, true, now);
     }
 
     assert_eq!(turns.iter().filter(|first| **first).count(), 2);
@@ -270,7 +322,7 @@ fn a_worker_goes_on_only_while_nobody_is_kept_waiting() {
 
     let _ = rota.take_visits(1, Which::All, now);
     assert!(!rota.may_go_on(&at(1, 1), true), "nobody knows who waits");
-    rota.visited(&report(1, Found::Clear(None)), true, now);
+    found(&mut rota, 1, Found::Clear(None), true, now);
     assert!(rota.may_go_on(&at(1, 1_600), false));
 
     rota.hear(id(3));
@@ -287,8 +339,8 @@ fn a_turn_is_short_where_other_lanes_of_the_connection_wait() {
     assert!(!rota.may_go_on(&background, true), "events wait there");
 
     let _ = rota.take_visits(2, Which::All, now);
-    rota.visited(&report(1, Found::Full { person: false }), true, now);
-    rota.visited(&report(2, Found::Full { person: true }), true, now);
+    found(&mut rota, 1, Found::Full { person: false }, true, now);
+    found(&mut rota, 2, Found::Full { person: true }, true, now);
 
     assert!(rota.may_go_on(&at(1, 7), true));
     assert!(!rota.may_go_on(&at(2, 1), true), "a person waits there");
@@ -323,7 +375,7 @@ fn a_look_that_finds_a_person_waiting_gives_a_slot_that_is_kept_for_people() {
     };
 
     let _ = rota.take_visits(1, Which::All, now);
-    rota.visited(&report(1, Found::Full { person: false }), true, now);
+    found(&mut rota, 1, Found::Full { person: false }, true, now);
     rota.refresh(&[seen(1, true), seen(2, true), seen(3, false)], now);
 
     assert_eq!(names(&rota.take_visits(9, Which::Fresh, now)), [1, 2]);

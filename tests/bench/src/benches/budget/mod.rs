@@ -36,7 +36,7 @@ const LIMITS: [Limit; 3] = [
         name: "25/1s",
         calls: 25,
         window_ms: 1_000,
-        seconds: 60,
+        seconds: 120,
     },
 ];
 

@@ -23,7 +23,9 @@ const WORKERS: usize = 4;
 const DOCUMENTS: u64 = 4;
 const EACH_MATTER: u64 = 1 + 2 * DOCUMENTS;
 const ONCE: u64 = 3;
-const EVENTS_AT_ONCE: usize = 1_000;
+const EVENTS_AT_ONCE: usize = 100;
+const WINDOWS_AHEAD: u64 = 2;
+const LEAST_AHEAD: Duration = Duration::from_secs(5);
 const LEAST_USED: f64 = 0.97;
 const MOST_CALLS: f64 = 1.05;
 
@@ -119,9 +121,7 @@ pub(super) async fn run(
     let body = json!({ "limit": limit.calls, "window_ms": limit.window_ms, "mode": mode.as_str() });
     stage.app.limits(&body).await?;
     let from = clock::wall_now();
-    for uploads in uploads.chunks(EVENTS_AT_ONCE) {
-        stage.app.approve(uploads).await?;
-    }
+    approve_ahead(&stage.app, &uploads, length, limit).await?;
     stage
         .app
         .settled(length * 3 + Duration::from_secs(120))
@@ -130,6 +130,24 @@ pub(super) async fn run(
     let used = judge(&stage.app, limit, mode, connections, each, from)?;
     stage.end().await;
     Ok(used)
+}
+
+/// Approves as fast as the budget lets through, some windows ahead, so that every connection has more to do at any time. What it costs to
+/// take in thousands of events at one moment is another bench's question.
+async fn approve_ahead(
+    app: &App,
+    uploads: &[harness::app::Upload],
+    length: Duration,
+    limit: &Limit,
+) -> Result<()> {
+    let begun = tokio::time::Instant::now();
+    let ahead = LEAST_AHEAD.max(Duration::from_millis(WINDOWS_AHEAD * limit.window_ms));
+    for (number, part) in uploads.chunks(EVENTS_AT_ONCE).enumerate() {
+        let before = (number * EVENTS_AT_ONCE) as f64 / uploads.len() as f64;
+        tokio::time::sleep_until(begun + length.mul_f64(before).saturating_sub(ahead)).await;
+        app.approve(part).await?;
+    }
+    Ok(())
 }
 
 fn settings(budget: &str) -> Result<AppSettings> {

@@ -24,15 +24,15 @@ create function link_claim(
   p_firm uuid, p_platform text, p_region text, p_account text, p_kind text, p_effect_key text, p_record uuid, p_parent uuid, p_sha256 text,
   p_lane text, p_fence bigint, p_settle_ms integer) returns link_claim language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 declare
+  v_id uuid;
   v_link links%rowtype;
   v_now timestamptz;
 begin
   insert into links as k (id, firm_id, platform, region, account_id, kind, effect_key, state, record_id, parent_id, sha256, holder_lane, holder_fence, created_at)
   values (gen_random_uuid(), p_firm, p_platform, p_region, p_account, p_kind, p_effect_key, 'claimed', p_record, p_parent, p_sha256, p_lane, p_fence, app_now())
-  on conflict (firm_id, platform, region, account_id, kind, effect_key) where superseded_at is null do update set swept = k.swept;
-  select * into v_link from links k
-  where k.firm_id = p_firm and k.platform = p_platform and k.region = p_region and k.account_id = p_account and k.kind = p_kind
-    and k.effect_key = p_effect_key and k.superseded_at is null;
+  on conflict (firm_id, platform, region, account_id, kind, effect_key) where superseded_at is null do update set swept = k.swept
+  returning k.id into v_id;
+  select * into v_link from links k where k.id = v_id;
   v_now := app_now();
   if not link_holder_is_live(p_lane, p_fence) then
     return ('lost', null, null, null, 0, null, false, null, null)::link_claim;

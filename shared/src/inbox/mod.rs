@@ -5,6 +5,7 @@
 //! the row of an id is made once.
 
 mod appender;
+mod fan_out;
 mod first_choice;
 mod relay;
 

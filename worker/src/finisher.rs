@@ -186,15 +186,12 @@ impl Writer {
         .await?;
         metrics::histogram!("casehug_finish_batch_size").record(batch.len() as f64);
         metrics::histogram!("casehug_finish_seconds").record(started.elapsed().as_secs_f64());
-        self.slots.with_rota(|rota| {
-            let ended = finished.values().filter(|written| written.next.is_none());
-            for written in ended {
-                rota.job_ended(written.connection, written.ready);
-                if written.person {
-                    rota.hear(written.connection);
-                }
+        for Pending { outcome, turn, .. } in batch {
+            let written = finished.get(&(outcome.lane.clone(), outcome.fence));
+            if let Some(written) = written.filter(|written| written.next.is_none()) {
+                self.slots.end_turn(&outcome.lane, turn, written);
             }
-        });
+        }
         Ok(finished)
     }
 

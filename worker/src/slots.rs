@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shared::clock::Moment;
 use shared::domain::{ConnectionId, job::LeasedJob};
-use shared::queue::{Announce, HeldLane, ReadyConnection, Room, Visit};
+use shared::queue::{Announce, HeldLane, ReadyConnection, Room, Visit, Written};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -19,13 +19,27 @@ const KEPT_FOR_PEOPLE: i32 = 10;
 struct State {
     free: i32,
     rota: Rota,
-    /// Lanes held, with the fence of the turn: a lane that the database says is ours and that is not here was leased by an answer
-    /// that got lost. A lane may be leased anew before its last turn is given back.
-    held: HashMap<String, i64>,
+    /// Lanes held: a lane that the database says is ours and that is not here was leased by an answer that got lost. A lane may be
+    /// leased anew before its last turn is given back.
+    held: HashMap<String, Turn>,
     /// An answer of the database was lost: such lanes may exist.
     in_doubt: bool,
     /// Look at every connection, and look now.
     look_at_all: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    fence: i64,
+    /// Its connection's cap does not count it any more, and the rota knows.
+    made_room: bool,
+}
+
+impl State {
+    /// Of the turn that began under this fence; nothing when it is not known any more.
+    fn turn(&mut self, lane: &str, fence: i64) -> Option<&mut Turn> {
+        self.held.get_mut(lane).filter(|turn| turn.fence == fence)
+    }
 }
 
 /// The slots of one engine, and a bell that rings when the leaser should look.
@@ -81,26 +95,57 @@ impl Slots {
     pub(crate) fn hold(&self, jobs: &[LeasedJob]) {
         let mut state = self.state();
         state.free -= i32::try_from(jobs.len()).unwrap_or(i32::MAX);
-        let held = jobs.iter().map(|job| (job.lane.clone(), job.fence));
-        state.held.extend(held);
+        for job in jobs {
+            let turn = Turn {
+                fence: job.fence,
+                made_room: false,
+            };
+            state.held.insert(job.lane.clone(), turn);
+        }
     }
 
     /// A turn at a lane, as it was leased, has ended.
     pub(crate) fn give_back(&self, lane: &HeldLane) {
         let mut state = self.state();
         state.free += 1;
-        if state.held.get(&lane.lane) == Some(&lane.fence) {
+        let turn = state.turn(&lane.lane, lane.fence).copied();
+        if turn.is_some() {
             state.held.remove(&lane.lane);
         }
-        state.rota.job_ended(lane.connection, false);
+        if !turn.is_some_and(|turn| turn.made_room) {
+            state.rota.make_room(lane.connection);
+        }
         drop(state);
         self.bell.notify_one();
     }
 
     /// A job of ours has begun to send its file: its connection has room for another one.
-    pub(crate) fn make_room(&self, connection: ConnectionId) {
-        self.with_rota(|rota| rota.job_ended(connection, false));
+    pub(crate) fn make_room(&self, job: &LeasedJob) {
+        let mut state = self.state();
+        // Its fence is not the one of its turn where the turn went on.
+        if let Some(turn) = state.held.get_mut(&job.lane) {
+            turn.made_room = true;
+        }
+        state.rota.make_room(job.connection_id);
+        drop(state);
         self.bell.notify_one();
+    }
+
+    /// The outcome of a turn's last job was written. A transfer made its room when it began.
+    pub(crate) fn end_turn(&self, lane: &str, turn: &LaneTurn, written: &Written) {
+        let mut state = self.state();
+        let made_room = state
+            .turn(lane, turn.fence)
+            .is_some_and(|turn| std::mem::replace(&mut turn.made_room, true));
+        if !made_room {
+            state.rota.make_room(written.connection);
+        }
+        if written.ready {
+            state.rota.leave_ready(written.connection);
+        }
+        if written.person {
+            state.rota.hear(written.connection);
+        }
     }
 
     /// Lanes of these connections became ready.
@@ -135,7 +180,8 @@ impl Slots {
     pub(crate) fn hear_left(&self, connections: &[ConnectionId]) {
         self.with_rota(|rota| {
             for connection in connections {
-                rota.job_ended(*connection, true);
+                rota.make_room(*connection);
+                rota.leave_ready(*connection);
             }
         });
         self.bell.notify_one();
@@ -209,6 +255,9 @@ impl Slots {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use shared::queue::{Found, Visited};
     use uuid::Uuid;
 
     use super::*;
@@ -227,6 +276,32 @@ mod tests {
         assert!(slots.unknown(vec![held.clone()]).is_empty());
         slots.give_back(&held);
         assert_eq!(slots.unknown(vec![held]).len(), 1);
+    }
+
+    #[test]
+    fn a_transfer_makes_room_under_its_connections_cap_when_it_begins_and_none_when_it_ends() {
+        let slots = Slots::new(10, CancellationToken::new());
+        let job = probe("lane", 1);
+        let full = |found| {
+            let (_, visits) = slots.take_visits(1).unwrap();
+            let visited = Visited {
+                connection: visits[0].connection,
+                found,
+                ready_floor: None,
+                turn_floor: 0,
+            };
+            slots.with_rota(|rota| rota.visited(&[visited], &HashSet::new(), Moment::now()));
+        };
+        slots.hold(std::slice::from_ref(&job));
+        slots.hear(&[job.connection_id]);
+        full(Found::Full { person: false });
+        assert!(slots.take_visits(1).is_none());
+
+        slots.make_room(&job);
+        full(Found::Full { person: false });
+        slots.give_back(&HeldLane::from(&job));
+
+        assert!(slots.take_visits(1).is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub(crate) struct LaneTurn {
     pub(super) connection: ConnectionId,
     pub(super) is_background: bool,
     /// Under which it began.
-    fence: u64,
+    pub(crate) fence: i64,
     jobs: u64,
 }
 
@@ -18,7 +18,7 @@ impl LaneTurn {
         Self {
             connection: job.connection_id,
             is_background: job.priority > Priority::Event as i16,
-            fence: job.fence.unsigned_abs(),
+            fence: job.fence,
             jobs: 1,
         }
     }
@@ -32,6 +32,6 @@ impl LaneTurn {
     /// Whether it ends with its present job where it may have `longest` jobs at most. It has fewer where its fence says so: turns that
     /// begin together must not end together, or whoever comes between waits for a slot as long as the longest.
     pub(super) fn ends_here(&self, longest: u64) -> bool {
-        (self.fence + self.jobs).is_multiple_of(longest)
+        (self.fence.unsigned_abs() + self.jobs).is_multiple_of(longest)
     }
 }

@@ -73,21 +73,29 @@ impl Rota {
         }
     }
 
-    /// A job of ours has ended there and left its lane ready, or free, so that there is room under the cap.
-    pub(crate) fn job_ended(&mut self, connection: ConnectionId, ready: bool) {
+    /// A job of ours there does not count any more, so that there is room under the cap.
+    pub(crate) fn make_room(&mut self, connection: ConnectionId) {
         let known = self.entry(connection.0);
         match known.place {
             Place::Full { person: true, .. } => self.move_to(connection.0, Place::Fresh),
             Place::Full { .. } => self.move_to(connection.0, Place::Turn),
-            Place::Idle if ready => self.move_to(connection.0, Place::Turn),
-            Place::Later {
-                awaits: Awaits::Lane,
-                ..
-            } if ready => {
-                self.move_to(connection.0, Place::Turn);
-            }
             Place::Away { .. } => known.note(Meanwhile::JobEnded),
             Place::Idle | Place::Fresh | Place::Seen | Place::Turn | Place::Later { .. } => {}
+        }
+    }
+
+    /// A job has ended there and left its lane ready.
+    pub(crate) fn leave_ready(&mut self, connection: ConnectionId) {
+        let known = self.entry(connection.0);
+        match known.place {
+            Place::Idle
+            | Place::Later {
+                awaits: Awaits::Lane,
+                ..
+            } => self.move_to(connection.0, Place::Turn),
+            Place::Away { .. } => known.note(Meanwhile::JobEnded),
+            Place::Fresh | Place::Seen | Place::Turn | Place::Later { .. } | Place::Full { .. } => {
+            }
         }
     }
 

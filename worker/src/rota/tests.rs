@@ -214,8 +214,8 @@ fn a_job_that_ends_during_a_visit_brings_a_full_connection_back_and_makes_it_no_
     let (mut rota, now) = rota_with_turns(1..=2);
     let _ = rota.take_visits(2, Which::All, now);
 
-    rota.job_ended(id(1), false);
-    rota.job_ended(id(2), false);
+    rota.make_room(id(1));
+    rota.make_room(id(2));
     found(&mut rota, 1, Found::Full { person: false }, true, now);
     found(&mut rota, 2, Found::Full { person: true }, true, now);
 
@@ -263,7 +263,7 @@ fn room_under_the_cap_brings_a_full_connection_back() {
     found(&mut rota, 1, Found::Full { person: false }, true, now);
     assert!(rota.take_visits(1, Which::All, now).is_empty());
 
-    rota.job_ended(id(1), false);
+    rota.make_room(id(1));
 
     assert_eq!(names(&rota.take_visits(1, Which::All, now)), [1]);
 }
@@ -275,8 +275,8 @@ fn a_person_who_waits_behind_the_cap_gets_a_slot_that_is_kept_for_people() {
     found(&mut rota, 1, Found::Full { person: true }, true, now);
     found(&mut rota, 2, Found::Full { person: false }, true, now);
 
-    rota.job_ended(id(1), false);
-    rota.job_ended(id(2), false);
+    rota.make_room(id(1));
+    rota.make_room(id(2));
 
     assert_eq!(names(&rota.take_visits(2, Which::Fresh, now)), [1]);
 }

@@ -64,7 +64,7 @@ impl<P: Provider> Context<'_, P> {
         let job = &self.execution.job;
         let announce = slots.announce();
         if queue::begin_transfer(&gates.database, gates.worker, job, announce).await? {
-            slots.make_room(job.connection_id);
+            slots.make_room(job);
         }
         Ok(())
     }

@@ -58,7 +58,8 @@ begin
     update links k set holder_lane = p_lane, holder_fence = p_fence where k.id = v_link.id;
     return ('look', v_link.id, null, v_link.state, 0, null, false, null, v_link.created_at)::link_claim;
   end if;
-  update links k set holder_lane = p_lane, holder_fence = p_fence, parent_id = p_parent, sha256 = p_sha256 where k.id = v_link.id;
+  update links k set holder_lane = p_lane, holder_fence = p_fence, parent_id = p_parent, sha256 = p_sha256
+  where k.id = v_link.id and (k.holder_lane, k.holder_fence, k.parent_id, k.sha256) is distinct from (p_lane, p_fence, p_parent, p_sha256);
   return ('mine', v_link.id, null, 'claimed', 0, (extract(epoch from v_now - v_link.looked_at) * 1000)::bigint, false, null, null)::link_claim;
 end $$;
 

@@ -32,10 +32,7 @@ create table firm_integrations (
 ) with (fillfactor = 80);
 create unique index firm_integrations_platform_key on firm_integrations (firm_id, platform) where disconnected_at is null;
 create unique index firm_integrations_account_key on firm_integrations (platform, region, account_id) where is_active;
--- Whose status does not say how the last job ended. Of columns that seldom change: each job's end writes the row, and an index of when would
--- make that write all of its indexes.
-create index firm_integrations_outcome on firm_integrations (id)
-  where last_outcome = 'failed' and sync_status = 'idle' or last_outcome = 'success' and sync_status = 'error';
+-- None of last_outcome_at: each job's end writes it, and would then write all indexes of the row.
 create index firm_integrations_troubled on firm_integrations (platform, troubled_at) where troubled_at is not null;
 select guard_by_firm('firm_integrations');
 grant insert, update on firm_integrations to casehug_firm;

@@ -186,11 +186,8 @@ impl Leaser {
 
     /// Until the next look, or the next connection that becomes due.
     fn rest(&self) -> Duration {
-        let next = match self.slots.next_due() {
-            // While no slot is free nothing can be taken: a job that ends rings the bell.
-            Some(due) if !self.slots.is_exhausted() => due.min(self.next_look),
-            _ => self.next_look,
-        };
+        let due = self.slots.next_due();
+        let next = due.map_or(self.next_look, |due| due.min(self.next_look));
         next.remaining().max(Duration::from_millis(1))
     }
 }

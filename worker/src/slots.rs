@@ -31,14 +31,39 @@ struct State {
 #[derive(Debug, Clone, Copy)]
 struct Turn {
     fence: i64,
-    /// Its connection's cap does not count it any more, and the rota knows.
-    made_room: bool,
+    connection: ConnectionId,
+    room: RoomMade,
+}
+
+/// Whether the rota knows of the room that a turn makes under its connection's cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RoomMade {
+    NotYet,
+    /// Its job transfers a file: the cap has not counted it since.
+    ByTransfer,
+    /// Its last job has ended.
+    AtItsEnd,
 }
 
 impl State {
     /// Of the turn that began under this fence; nothing when it is not known any more.
     fn turn(&mut self, lane: &str, fence: i64) -> Option<&mut Turn> {
         self.held.get_mut(lane).filter(|turn| turn.fence == fence)
+    }
+
+    /// A turn has ended that had made room so far, if it is still known. A transfer made its room when it began, and its end need not be
+    /// told while another turn of ours is counted there: that one's end will. Else what waits there may be known to nobody else.
+    fn end(&mut self, connection: ConnectionId, room: Option<RoomMade>) {
+        let is_counted =
+            |turn: &Turn| turn.connection == connection && turn.room == RoomMade::NotYet;
+        let is_news = match room {
+            None | Some(RoomMade::NotYet) => true,
+            Some(RoomMade::ByTransfer) => !self.held.values().any(is_counted),
+            Some(RoomMade::AtItsEnd) => false,
+        };
+        if is_news {
+            self.rota.make_room(connection);
+        }
     }
 }
 
@@ -98,7 +123,8 @@ impl Slots {
         for job in jobs {
             let turn = Turn {
                 fence: job.fence,
-                made_room: false,
+                connection: job.connection_id,
+                room: RoomMade::NotYet,
             };
             state.held.insert(job.lane.clone(), turn);
         }
@@ -108,13 +134,11 @@ impl Slots {
     pub(crate) fn give_back(&self, lane: &HeldLane) {
         let mut state = self.state();
         state.free += 1;
-        let turn = state.turn(&lane.lane, lane.fence).copied();
-        if turn.is_some() {
+        let room = state.turn(&lane.lane, lane.fence).map(|turn| turn.room);
+        if room.is_some() {
             state.held.remove(&lane.lane);
         }
-        if !turn.is_some_and(|turn| turn.made_room) {
-            state.rota.make_room(lane.connection);
-        }
+        state.end(lane.connection, room);
         drop(state);
         self.bell.notify_one();
     }
@@ -124,22 +148,20 @@ impl Slots {
         let mut state = self.state();
         // Its fence is not the one of its turn where the turn went on.
         if let Some(turn) = state.held.get_mut(&job.lane) {
-            turn.made_room = true;
+            turn.room = RoomMade::ByTransfer;
         }
         state.rota.make_room(job.connection_id);
         drop(state);
         self.bell.notify_one();
     }
 
-    /// The outcome of a turn's last job was written. A transfer made its room when it began.
+    /// The outcome of a turn's last job was written.
     pub(crate) fn end_turn(&self, lane: &str, turn: &LaneTurn, written: &Written) {
         let mut state = self.state();
-        let made_room = state
+        let room = state
             .turn(lane, turn.fence)
-            .is_some_and(|turn| std::mem::replace(&mut turn.made_room, true));
-        if !made_room {
-            state.rota.make_room(written.connection);
-        }
+            .map(|turn| std::mem::replace(&mut turn.room, RoomMade::AtItsEnd));
+        state.end(written.connection, room);
         if written.ready {
             state.rota.leave_ready(written.connection);
         }
@@ -235,8 +257,14 @@ impl Slots {
         state.rota.may_go_on(turn, slots_free)
     }
 
+    /// When there is something to visit for which there is room. While no slot is free that is never: a job that ends rings the bell.
     pub(crate) fn next_due(&self) -> Option<Moment> {
-        self.state().rota.next_due()
+        let state = self.state();
+        match state.free {
+            ..=0 => None,
+            free if free <= self.kept => state.rota.next_due(Which::Fresh),
+            _ => state.rota.next_due(Which::All),
+        }
     }
 
     /// For whoever knows the rota's verbs: the leaser and the finisher.
@@ -278,30 +306,68 @@ mod tests {
         assert_eq!(slots.unknown(vec![held]).len(), 1);
     }
 
-    #[test]
-    fn a_transfer_makes_room_under_its_connections_cap_when_it_begins_and_none_when_it_ends() {
-        let slots = Slots::new(10, CancellationToken::new());
-        let job = probe("lane", 1);
-        let full = |found| {
-            let (_, visits) = slots.take_visits(1).unwrap();
-            let visited = Visited {
-                connection: visits[0].connection,
-                found,
-                ready_floor: None,
-                turn_floor: 0,
-            };
-            slots.with_rota(|rota| rota.visited(&[visited], &HashSet::new(), Moment::now()));
+    /// The next visit finds its connection full.
+    fn find_full(slots: &Slots) {
+        let (_, visits) = slots.take_visits(1).unwrap();
+        let visited = Visited {
+            connection: visits[0].connection,
+            found: Found::Full { person: false },
+            ready_floor: None,
+            turn_floor: 0,
         };
-        slots.hold(std::slice::from_ref(&job));
-        slots.hear(&[job.connection_id]);
-        full(Found::Full { person: false });
+        slots.with_rota(|rota| rota.visited(&[visited], &HashSet::new(), Moment::now()));
+    }
+
+    fn written(job: &LeasedJob, ready: bool) -> Written {
+        Written {
+            connection: job.connection_id,
+            ready,
+            person: false,
+            next: None,
+        }
+    }
+
+    #[test]
+    fn a_transfer_makes_room_when_it_begins_and_its_end_is_no_news_beside_another_turn() {
+        let slots = Slots::new(10, CancellationToken::new());
+        let (transfer, beside) = (probe("transfer", 1), probe("beside", 2));
+        slots.hold(&[transfer.clone(), beside.clone()]);
+        slots.hear(&[transfer.connection_id]);
+        find_full(&slots);
         assert!(slots.take_visits(1).is_none());
 
-        slots.make_room(&job);
-        full(Found::Full { person: false });
-        slots.give_back(&HeldLane::from(&job));
-
+        slots.make_room(&transfer);
+        find_full(&slots);
+        slots.end_turn(
+            "transfer",
+            &LaneTurn::new(&transfer),
+            &written(&transfer, true),
+        );
+        slots.give_back(&HeldLane::from(&transfer));
         assert!(slots.take_visits(1).is_none());
+
+        slots.end_turn("beside", &LaneTurn::new(&beside), &written(&beside, false));
+        find_full(&slots);
+        slots.give_back(&HeldLane::from(&beside));
+        assert!(slots.take_visits(1).is_none(), "it was told once");
+    }
+
+    #[test]
+    fn what_a_transfer_leaves_ready_is_looked_after_where_no_turn_of_ours_is_counted() {
+        let slots = Slots::new(10, CancellationToken::new());
+        let transfer = probe("transfer", 1);
+        slots.hold(std::slice::from_ref(&transfer));
+        slots.make_room(&transfer);
+        slots.hear(&[transfer.connection_id]);
+        find_full(&slots);
+
+        slots.end_turn(
+            "transfer",
+            &LaneTurn::new(&transfer),
+            &written(&transfer, true),
+        );
+
+        assert!(slots.take_visits(1).is_some());
     }
 
     #[test]

@@ -238,14 +238,12 @@ pub async fn unpark(db: &mut PgConnection, id: ConnectionId) -> Result<(), sqlx:
 }
 
 /// Makes `sync_status` true: `error` without authorisation or after a failure, `syncing` while a lane is held or due, else `idle`.
-/// Looks only at connections where something goes on, or whose status does not say how the last job ended.
+/// Looks closely only at connections where something went on lately.
 pub async fn set_sync_statuses(db: &mut PgConnection) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         r#"with recent as (
-             select c.id from firm_integrations c
-             where c.last_outcome = 'failed' and c.sync_status = 'idle' or c.last_outcome = 'success' and c.sync_status = 'error'
-             union select l.connection_id from lanes l where l.worker is not null
-             union select c.id from firm_integrations c where c.sync_status = 'syncing'),
+             select c.id from firm_integrations c where c.sync_status = 'syncing' or c.last_outcome_at > app_now() - interval '10 seconds'
+             union select l.connection_id from lanes l where l.worker is not null),
            told as (
              select c.id, case
                when c.needs_reconnect_reason is not null then 'error'

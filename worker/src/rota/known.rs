@@ -7,7 +7,7 @@
 //! - *turn*: more is due there; visited in rotation.
 //! - *later*: nothing is due before a time, or a pause lasts until then; not visited before, whatever becomes ready during a pause.
 //!   A fresh one that somebody else was just visiting is fresh again after a moment.
-//! - *full*: more is due than its cap allows; visited again when a job of ours ends there, or after a while. Fresh then if a person
+//! - *full*: more is due than its cap allows; visited again when a job of ours there makes room, or after a while. Fresh then if a person
 //!   waits: the slots that are kept for people are for fresh connections alone. For the same reason a look that finds a person's lane due
 //!   makes a connection fresh that waited for its turn.
 //! - *away*: being visited right now. What becomes ready meanwhile makes it fresh again; after a job of ours that ended meanwhile, what
@@ -51,7 +51,7 @@ pub(super) enum Awaits {
     Lane,
     /// A pause ends.
     Resume,
-    /// Another worker's visit ends. It is as fresh as it was.
+    /// Another worker's visit ends. It is fresh again then.
     Visitor,
 }
 
@@ -95,6 +95,17 @@ impl Known {
         if let Place::Away { meanwhile, .. } = &mut self.place {
             *meanwhile = what.max(*meanwhile);
         }
+    }
+
+    /// It is fresh, but another worker was just visiting it.
+    pub(super) fn is_visited(&self) -> bool {
+        matches!(
+            self.place,
+            Place::Later {
+                awaits: Awaits::Visitor,
+                ..
+            }
+        )
     }
 
     /// What a visit found. `took`: something was taken, so that the connection goes to the end of the rotation.

@@ -278,6 +278,11 @@ impl Rota {
         let nobody_waits = slots_free || self.turn.is_empty();
         let place = self.known.get(&turn.connection.0).map(|known| known.place);
         match place {
+            // It is fresh, but for a moment.
+            Some(Place::Later {
+                awaits: Awaits::Visitor,
+                ..
+            }) => false,
             None | Some(Place::Idle | Place::Later { .. }) => {
                 nobody_waits || !turn.ends_here(LONGEST_TURN)
             }
@@ -289,11 +294,26 @@ impl Rota {
     }
 
     /// When the next connection becomes due; nothing when none is known to.
-    pub(crate) fn next_due(&self) -> Option<Moment> {
-        if self.fresh_wait() || !self.turn.is_empty() {
+    pub(crate) fn next_due(&self, which: Which) -> Option<Moment> {
+        let waits = match which {
+            Which::All => self.fresh_wait() || !self.turn.is_empty(),
+            Which::Fresh => !self.fresh.is_empty(),
+        };
+        if waits {
             return Some(Moment::now());
         }
-        self.later.first().map(|(at, _)| *at)
+        match which {
+            Which::All => self.later.first().map(|(at, _)| *at),
+            Which::Fresh => self.next_visited(),
+        }
+    }
+
+    /// When the next one becomes fresh that another worker is visiting.
+    fn next_visited(&self) -> Option<Moment> {
+        let soon = Moment::now() + known::BUSY_REST;
+        let mut soonest = self.later.iter().take_while(|(at, _)| *at <= soon);
+        let is_visited = |id| self.known.get(id).is_some_and(Known::is_visited);
+        soonest.find(|(_, id)| is_visited(id)).map(|(at, _)| *at)
     }
 
     fn entry(&mut self, id: Uuid) -> &mut Known {
@@ -307,14 +327,15 @@ impl Rota {
         while let Some((at, id)) = self.later.first().copied()
             && at <= now
         {
-            let place = match self.entry(id).place {
-                Place::Later {
-                    awaits: Awaits::Visitor,
-                    ..
-                } => Place::Fresh,
-                _ => Place::Turn,
-            };
-            self.move_to(id, place);
+            let is_visited = self.entry(id).is_visited();
+            self.move_to(
+                id,
+                if is_visited {
+                    Place::Fresh
+                } else {
+                    Place::Turn
+                },
+            );
         }
     }
 

@@ -178,7 +178,9 @@ fn a_fresh_connection_that_another_worker_was_visiting_is_as_fresh_a_moment_late
     found(&mut rota, 2, Found::Busy, false, now);
 
     assert!(rota.take_visits(9, Which::All, now).is_empty());
+    assert!(!rota.may_go_on(&turn(2, Priority::Event, 1), true));
     let then = now + known::BUSY_REST;
+    assert_eq!(rota.next_due(Which::Fresh), Some(then));
     assert_eq!(names(&rota.take_visits(9, Which::Fresh, then)), [2]);
     assert_eq!(names(&rota.take_visits(9, Which::All, then)), [1]);
 }

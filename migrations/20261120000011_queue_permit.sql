@@ -8,8 +8,8 @@
 -- sent_at: under which time the call stands in the bucket; null when none was taken.
 create type permit_answer as (verdict text, wait_ms integer, reason text, budget integer, used integer, sent_at timestamptz);
 
--- What forbids the call whatever the budget; null when nothing does.
-create function permit_refusal(p_worker uuid, p_lane text, p_fence bigint, p_job uuid, p_connection uuid, p_epoch bigint) returns text
+-- What forbids the call whatever the budget; null when nothing does. p_pauses: pauses forbid it too.
+create function permit_refusal(p_worker uuid, p_lane text, p_fence bigint, p_job uuid, p_connection uuid, p_epoch bigint, p_pauses boolean) returns text
 language plpgsql volatile as $$
 declare
   v_connection firm_integrations%rowtype;
@@ -26,7 +26,7 @@ begin
   if exists (select 1 from jobs j where j.id = p_job and j.cancelled_at is not null) then
     return 'cancelled';
   end if;
-  if queue_is_paused(p_connection, v_connection.platform) then
+  if p_pauses and queue_is_paused(p_connection, v_connection.platform) then
     return 'paused';
   end if;
   return null;
@@ -76,7 +76,7 @@ begin
   if p_bucket is not null then
     perform 1 from buckets b where b.key = p_bucket for update;
   end if;
-  v_reason := permit_refusal(p_worker, p_lane, p_fence, p_job, p_connection, p_epoch);
+  v_reason := permit_refusal(p_worker, p_lane, p_fence, p_job, p_connection, p_epoch, true);
   if v_reason is not null then
     return ('stop', 0, v_reason, 0, 0, null)::permit_answer;
   end if;
@@ -91,6 +91,25 @@ begin
     end if;
   end if;
   return v_answer;
+end $$;
+
+-- Asked at the end of a long wait: a bucket that was paused meanwhile, a cancelled job, a lost lease withdraw what was permitted. Pauses of the
+-- connection do not: one may be the rest of those for whom there was no place, and this call has one. p_ahead_ms: so long before the call is due.
+create function queue_confirm_permit(
+  p_worker uuid, p_lane text, p_fence bigint, p_job uuid, p_connection uuid, p_epoch bigint, p_bucket text,
+  p_ahead_ms integer) returns permit_answer language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
+declare
+  v_reason text := permit_refusal(p_worker, p_lane, p_fence, p_job, p_connection, p_epoch, false);
+  v_wait integer;
+begin
+  if v_reason is not null then
+    return ('stop', 0, v_reason, 0, 0, null)::permit_answer;
+  end if;
+  select ceil(extract(epoch from b.paused_until - app_now()) * 1000)::integer into v_wait from buckets b where b.key = p_bucket;
+  if v_wait > p_ahead_ms then
+    return ('at', v_wait, 'limited', 0, 0, null)::permit_answer;
+  end if;
+  return ('go', 0, null, 0, 0, null)::permit_answer;
 end $$;
 
 -- Pauses a bucket for every worker at once (429, or a window that is used up); a later pause wins.

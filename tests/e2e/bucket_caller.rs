@@ -10,7 +10,7 @@ use shared::db::{Database, connections};
 use shared::domain::job::{JobKind, LeasedJob};
 use shared::domain::{ConnectionId, FirmId, JobId, RunId, WorkerId};
 use shared::limit::{Bucket, Budget};
-use shared::queue::{Ask, Gate, GateSettings, Granted, Lease, Permit};
+use shared::queue::{Ask, Gate, GateSettings, Lease, Permit};
 use uuid::Uuid;
 
 const LEASE: Duration = Duration::from_hours(1);
@@ -24,9 +24,8 @@ async fn main() -> Result<()> {
     let gate = gate(&database).await?;
     let http = reqwest::Client::builder().no_proxy().build()?;
     loop {
-        match gate.ask(Ask::Read).await {
-            Ok(Permit::Go(Granted { wait, .. })) => {
-                tokio::time::sleep(wait).await;
+        match place(&gate).await {
+            Ok(Permit::Go(_)) => {
                 if http.get(&provider).send().await?.status() == 410 {
                     return Ok(());
                 }
@@ -35,6 +34,13 @@ async fn main() -> Result<()> {
             Ok(Permit::Stop(reason)) => bail!("stopped: {reason:?}"),
             Err(_) => tokio::time::sleep(REST).await,
         }
+    }
+}
+
+async fn place(gate: &Gate) -> Result<Permit> {
+    match gate.ask(Ask::Read).await? {
+        Permit::Go(granted) => Ok(gate.wait(&granted).await?),
+        other => Ok(other),
     }
 }
 

@@ -13,7 +13,7 @@ use harness::{Cluster, Database, Mode, Process, eventually};
 use sqlx::{Executor, PgPool};
 use uuid::Uuid;
 
-use crate::queue_stage::QueueStage;
+use crate::queue_stage::{QueueStage, connection};
 use crate::support::SOON;
 
 const PROCESSES: usize = 8;
@@ -272,4 +272,36 @@ async fn what_we_used_up_ourselves_rests_for_nobodys_reset() {
     let others = rests("select bucket_used_up('b', '2026-01-01 00:01:10', 60000)").await;
 
     assert_eq!((ours, others), (0, 1));
+}
+
+#[tokio::test]
+async fn a_call_that_has_waited_is_withdrawn_where_its_bucket_was_paused_meanwhile() {
+    let stage = QueueStage::start(1, 1).await;
+    let (me, id) = (Uuid::from_u128(10), Uuid::from_u128(11));
+    stage.register(me).await;
+    stage.connect().await;
+    stage.enqueue(&[stage.job("lane", id)]).await;
+    let leased = &stage.lease(me, 1).await[0];
+    take(&stage, 1).await;
+    let confirm = async |before: &'static str| -> String {
+        stage.admin.execute(before).await.unwrap();
+        let asked = sqlx::query_scalar(
+            "select verdict from queue_confirm_permit($1, 'lane', $2, $3, $4, (select epoch from firm_integrations where id = $4), 'b', 10)",
+        );
+        let asked = asked.bind(me).bind(leased.fence).bind(id);
+        asked
+            .bind(connection(0))
+            .fetch_one(&stage.pool)
+            .await
+            .unwrap()
+    };
+
+    let due = confirm("update buckets set paused_until = app_now() + interval '5 ms'").await;
+    let rest = "insert into pauses (scope, reason, until, author, created_at)
+        select 'connection:' || id, 'retry_after', app_now() + interval '1 minute', 'worker', app_now() from firm_integrations";
+    let rested = confirm(rest).await;
+    let paused = confirm("select bucket_pause('b', 3000)").await;
+    let cancelled = confirm("update jobs set cancelled_at = app_now()").await;
+
+    assert_eq!([due, rested, paused, cancelled], ["go", "go", "at", "stop"]);
 }

@@ -129,12 +129,13 @@ impl Session {
     }
 
     async fn permitted(&self, call: &Call, token: &SecretString) -> Result<Bytes, CallError> {
-        let granted = match self.gate.ask(call.ask()).await? {
-            Permit::Go(granted) => granted,
-            Permit::At { wait } => return Err(self.later(wait).await?),
-            Permit::Stop(reason) => return Err(CallError::Stopped(reason)),
-        };
-        tokio::time::sleep(granted.wait).await;
+        let permit = self.gate.ask(call.ask()).await?;
+        let granted = self.granted(permit).await?;
+        let permit = self.gate.wait(&granted).await?;
+        if let Err(withdrawn) = self.granted(permit).await {
+            self.forget(call).await?;
+            return Err(withdrawn);
+        }
         let answer = self.send(call, token, &granted).await;
         let took = granted.due.elapsed();
         let result = match answer {
@@ -142,14 +143,28 @@ impl Session {
             Err(error) => Err(error),
         };
         self.gate.note_answered(&granted, &call.method, took).await;
-        if let (Some(link), Err(error)) = (call.creates, &result)
-            && proves_no_effect(error)
-        {
+        if result.as_ref().is_err_and(proves_no_effect) {
+            self.forget(call).await?;
+        }
+        result
+    }
+
+    async fn granted(&self, permit: Permit) -> Result<Granted, CallError> {
+        match permit {
+            Permit::Go(granted) => Ok(granted),
+            Permit::At { wait } => Err(self.later(wait).await?),
+            Permit::Stop(reason) => Err(CallError::Stopped(reason)),
+        }
+    }
+
+    /// What the call was to create has not come into being, and nobody needs to look for it.
+    async fn forget(&self, call: &Call) -> Result<(), CallError> {
+        if let Some(link) = call.creates {
             let mut db = self.gate.database().worker().await?;
             links::found_nothing(&mut db, link, self.gate.job()).await?;
             db.commit().await?;
         }
-        result
+        Ok(())
     }
 
     /// The bucket is used up: whoever shares it rests until then, so that nobody asks in vain.

@@ -17,6 +17,10 @@ use crate::limit::{self, Bucket, LocalLimits};
 
 /// A wait up to this long is slept through; a longer one gives the slot back.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Whoever has waited for at least so long asks again before the call. A shorter wait is like a call that is under way.
+const LONG_WAIT: Duration = Duration::from_millis(20);
+/// So long before the wait is over: the answer shall be there when it is.
+const CONFIRM_AHEAD: Duration = Duration::from_millis(10);
 /// The longest time within which the bytes of a write must have left.
 const LONGEST_SEND: Duration = Duration::from_secs(3);
 
@@ -72,7 +76,7 @@ pub enum Ask {
     Authorise,
 }
 
-/// A call that may be made, after a wait that is slept.
+/// A call that may be made, after a wait that is slept ([`Gate::wait`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Granted {
     pub wait: Duration,
@@ -201,28 +205,56 @@ impl Gate {
         let asked = Moment::now();
         let row = self.query(ask).await?;
         self.measure(&row);
-        let wait = Duration::from_millis(u64::try_from(row.wait_ms).unwrap_or(0));
-        let used_up = (row.verdict == "at").then_some(wait);
+        let used_up = (row.verdict == "at").then_some(row.wait());
         self.settings
             .limits
             .learn(&self.bucket, row.budget, used_up);
-        Ok(match row.verdict.as_str() {
-            // Counted from before the question: the database's send_until is never earlier than ours.
-            "go" => Permit::Go(Granted {
-                wait,
-                send_until: asked + wait + self.settings.lease.send_deadline(),
-                due: asked + wait,
-                sent_at: row.sent_at,
-            }),
-            "at" => Permit::At { wait },
-            "stop" => Permit::Stop(match row.reason.as_deref() {
-                Some("connection_changed") => StopReason::ConnectionChanged,
-                Some("cancelled") => StopReason::Cancelled,
-                Some("paused") => StopReason::Paused,
-                _ => StopReason::LeaseLost,
-            }),
-            _ => return Err(corrupt("queue_permit.verdict")),
+        // Counted from before the question: the database's send_until is never earlier than ours.
+        row.permit(|row| Granted {
+            wait: row.wait(),
+            send_until: asked + row.wait() + self.settings.lease.send_deadline(),
+            due: asked + row.wait(),
+            sent_at: row.sent_at,
         })
+    }
+
+    /// Sleeps the wait of a permit, and asks at its end whether the call may still be made: the bucket may have been paused meanwhile
+    /// (a 429), or the job cancelled. What it took from the bucket stays taken.
+    ///
+    /// # Errors
+    /// The database refused: the call may not be made.
+    pub async fn wait(&self, granted: &Granted) -> Result<Permit, sqlx::Error> {
+        let due = Moment::now() + granted.wait;
+        let mut permit = Permit::Go(*granted);
+        if granted.wait >= LONG_WAIT {
+            tokio::time::sleep(granted.wait - CONFIRM_AHEAD).await;
+            permit = self.confirm(granted).await?;
+        }
+        if matches!(permit, Permit::Go(_)) {
+            tokio::time::sleep(due.remaining()).await;
+        }
+        Ok(permit)
+    }
+
+    async fn confirm(&self, granted: &Granted) -> Result<Permit, sqlx::Error> {
+        let mut db = self.settings.database.worker().await?;
+        let row = sqlx::query_as!(
+            Row,
+            r#"select verdict as "verdict!", wait_ms as "wait_ms!", reason, budget as "budget!", used as "used!", sent_at
+               from queue_confirm_permit($1, $2, $3, $4, $5, $6, $7, $8)"#,
+            self.settings.worker.0,
+            self.job.lane,
+            self.job.fence,
+            self.job.id.0,
+            self.connection.id.0,
+            self.connection.epoch,
+            self.bucket.key.as_str(),
+            ms(CONFIRM_AHEAD),
+        )
+        .fetch_one(&mut *db)
+        .await?;
+        db.commit().await?;
+        row.permit(|_| *granted)
     }
 
     /// True when the lease is still certain for this kind of call, right now.
@@ -298,6 +330,26 @@ struct Row {
     /// Calls of this window, this one included; 0 when it was not asked.
     used: i32,
     sent_at: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    fn wait(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.wait_ms).unwrap_or(0))
+    }
+
+    fn permit(&self, granted: impl FnOnce(&Self) -> Granted) -> Result<Permit, sqlx::Error> {
+        Ok(match self.verdict.as_str() {
+            "go" => Permit::Go(granted(self)),
+            "at" => Permit::At { wait: self.wait() },
+            "stop" => Permit::Stop(match self.reason.as_deref() {
+                Some("connection_changed") => StopReason::ConnectionChanged,
+                Some("cancelled") => StopReason::Cancelled,
+                Some("paused") => StopReason::Paused,
+                _ => StopReason::LeaseLost,
+            }),
+            _ => return Err(corrupt("permit_answer.verdict")),
+        })
+    }
 }
 
 fn ms(duration: Duration) -> i32 {

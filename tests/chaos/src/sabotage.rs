@@ -50,8 +50,8 @@ impl Sabotage {
                 },
                 Edit {
                     function: "link_claim",
-                    from: "parent_id = p_parent, sha256 = p_sha256 where",
-                    to: "parent_id = p_parent, sha256 = p_sha256, state = 'claimed', looked_at = v_now where",
+                    from: "parent_id = p_parent, sha256 = p_sha256\n",
+                    to: "parent_id = p_parent, sha256 = p_sha256, state = 'claimed', looked_at = v_now\n",
                 },
             ],
             Self::Order => &[Edit {

@@ -323,7 +323,7 @@ async fn the_queues_steps_are_volatile_functions_under_read_committed() {
     let stage = start().await;
 
     let others = stage
-        .count("select count(*) from pg_proc where proname ~ '^queue_(enqueue|lease|finish|take_over|permit)' and provolatile <> 'v'")
+        .count("select count(*) from pg_proc where proname ~ '^queue_(enqueue|lease|finish|take_over|permit|confirm_permit)' and provolatile <> 'v'")
         .await;
     let level: String = sqlx::query_scalar("show transaction_isolation")
         .fetch_one(&stage.pool)
@@ -349,7 +349,7 @@ async fn a_held_lane_is_looked_up_by_its_key_whatever_the_statistics_say() {
     let before = stage.scans("lanes_held").await;
 
     let refusal: Option<String> =
-        sqlx::query_scalar("select permit_refusal($1, $2, $3, $4, $5, 0)")
+        sqlx::query_scalar("select permit_refusal($1, $2, $3, $4, $5, 0, true)")
             .bind(me)
             .bind(&leased[0].lane)
             .bind(leased[0].fence)

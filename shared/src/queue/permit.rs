@@ -18,7 +18,7 @@ use crate::limit::{self, Bucket, LocalLimits};
 /// A wait up to this long is slept through; a longer one gives the slot back.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Whoever has waited for at least so long asks again before the call. A shorter wait is like a call that is under way.
-const LONG_WAIT: Duration = Duration::from_millis(20);
+const LONG_WAIT: Duration = Duration::from_millis(50);
 /// So long before the wait is over: the answer shall be there when it is.
 const CONFIRM_AHEAD: Duration = Duration::from_millis(10);
 /// The longest time within which the bytes of a write must have left.

@@ -5,7 +5,7 @@
 create table firm_integrations (
   id uuid primary key,
   firm_id uuid not null references firms (id),
-  platform text not null check (platform in ('clio', 'lawmatics', 'smokeball', 'mycase')),
+  platform text collate "C" not null check (platform in ('clio', 'lawmatics', 'smokeball', 'mycase')),
   access_token text,
   refresh_token text,
   token_expires_at timestamptz,
@@ -15,8 +15,8 @@ create table firm_integrations (
   last_sync_at timestamptz,
   sync_status text not null default 'idle' check (sync_status in ('idle', 'syncing', 'error')),
 
-  region text not null check (region in ('us', 'eu', 'ca', 'au', 'uk')),
-  account_id text not null,
+  region text collate "C" not null check (region in ('us', 'eu', 'ca', 'au', 'uk')),
+  account_id text collate "C" not null,
   account_label text not null,
   account_user jsonb not null default '{}',
   epoch bigint not null default 1,
@@ -61,8 +61,8 @@ grant insert, update, delete on oauth_states to casehug_firm;
 create table provider_cache (
   firm_id uuid not null,
   connection_id uuid not null,
-  account_id text not null,
-  kind text not null check (kind in ('practice_areas', 'matter_types', 'staff')),
+  account_id text collate "C" not null,
+  kind text collate "C" not null check (kind in ('practice_areas', 'matter_types', 'staff')),
   value jsonb not null,
   fetched_at timestamptz not null,
   primary key (connection_id, account_id, kind),
@@ -78,8 +78,8 @@ select guard_by_firm('provider_cache');
 -- A breaker's row also says how often in a row it was tried in vain, when it is tried again, and for which connection alone it does not
 -- count while that one tries.
 create table pauses (
-  scope text not null,
-  reason text not null check (reason in ('paused', 'retry_after', 'breaker', 'needs_reconnect')),
+  scope text collate "C" not null,
+  reason text collate "C" not null check (reason in ('paused', 'retry_after', 'breaker', 'needs_reconnect')),
   firm_id uuid references firms (id),
   until timestamptz not null,
   author text not null,
@@ -98,7 +98,7 @@ grant delete on pauses to casehug_firm;
 -- buckets: a platform's rate limit as it stands: the send times of the last window, one row a bucket.
 -- Written by the permit, the headers of answers and the connect callback; goes when unused for a day.
 create table buckets (
-  key text primary key,
+  key text collate "C" primary key,
   firm_id uuid references firms (id),
   budget integer not null check (budget > 0),
   configured integer not null check (configured > 0),

@@ -4,7 +4,7 @@
 -- An event may name a firm that does not exist: it then ends as rejected, so there is no foreign key.
 create table events (
   firm_id uuid not null,
-  id text not null check (length(id) between 1 and 128),
+  id text collate "C" not null check (length(id) between 1 and 128),
   position bigint generated always as identity,
   type text not null check (length(type) between 1 and 64),
   data jsonb not null,

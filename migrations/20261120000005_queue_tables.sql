@@ -21,7 +21,7 @@ grant usage, select on sequence fence_seq to casehug_worker;
 -- that goes on with the lane's next job gets a new fence and keeps the turn, so that going on touches no index (a HOT update).
 -- transferring: its job is sending a file to a signed address and counts apart under the connection's cap.
 create table lanes (
-  key text primary key,
+  key text collate "C" primary key,
   firm_id uuid not null,
   connection_id uuid not null,
   priority smallint not null default 1 check (priority between 0 and 2),
@@ -50,7 +50,7 @@ create table jobs (
   id uuid primary key,
   firm_id uuid not null,
   connection_id uuid not null,
-  lane text not null,
+  lane text collate "C" not null,
   seq bigint not null,
   kind text not null check (kind in ('sync_matter', 'sync_document', 'pull_matters', 'process_webhook', 'probe', 'sweep_links', 'refresh_token')),
   state text not null default 'queued' check (state in ('queued', 'failed')),
@@ -59,7 +59,7 @@ create table jobs (
   upload_id uuid,
   explicit boolean not null default false,
   run_id uuid not null,
-  dedupe_key text,
+  dedupe_key text collate "C",
   event_ids text[] not null default '{}',
   run_at timestamptz not null,
   waiting_for text check (waiting_for in ('retry', 'limited', 'paused', 'provider', 'contact', 'doubt', 'shutdown', 'needs_reconnect', 'newer_worker')),
@@ -70,7 +70,7 @@ create table jobs (
   cancelled_at timestamptz,
   started_at timestamptz,
   created_at timestamptz not null,
-  code text,
+  code text collate "C",
   error_message text,
   failed_at timestamptz,
   foreign key (firm_id, connection_id) references firm_integrations (firm_id, id)

@@ -69,18 +69,18 @@ select guard_by_firm('attempts');
 create table links (
   id uuid primary key,
   firm_id uuid not null references firms (id),
-  platform text not null check (platform in ('clio', 'lawmatics', 'smokeball', 'mycase')),
-  region text not null,
-  account_id text not null,
-  kind text not null check (kind in ('contact', 'matter', 'document')),
-  effect_key text not null,
+  platform text collate "C" not null check (platform in ('clio', 'lawmatics', 'smokeball', 'mycase')),
+  region text collate "C" not null,
+  account_id text collate "C" not null,
+  kind text collate "C" not null check (kind in ('contact', 'matter', 'document')),
+  effect_key text collate "C" not null,
   state text not null check (state in ('claimed', 'creating', 'accepted', 'linked')),
   record_id uuid not null,
   parent_id uuid,
   external_id text,
   version text,
-  sha256 text,
-  holder_lane text,
+  sha256 text collate "C",
+  holder_lane text collate "C",
   holder_fence bigint,
   send_until timestamptz,
   looked_at timestamptz,
@@ -103,7 +103,7 @@ select guard_by_firm('links');
 
 -- schedules: when a maintenance task last ran, so that it runs once across all workers. Written by the worker that runs it.
 create table schedules (
-  name text primary key,
+  name text collate "C" primary key,
   ran_at timestamptz not null
 );
 grant select, insert, update on schedules to casehug_worker;

@@ -35,8 +35,8 @@ end $$;
 
 -- A job to be placed; seq is its place in the lane, note_join whether its id was told to somebody and needs a row even if it joins.
 create type new_job as (
-  id uuid, firm_id uuid, connection_id uuid, lane text, kind text, priority smallint, matter_id uuid, upload_id uuid, explicit boolean,
-  run_id uuid, dedupe_key text, event_ids text[], seq bigint, note_join boolean);
+  id uuid, firm_id uuid, connection_id uuid, lane text collate "C", kind text, priority smallint, matter_id uuid, upload_id uuid, explicit boolean,
+  run_id uuid, dedupe_key text collate "C", event_ids text[], seq bigint, note_join boolean);
 
 -- Opens the log rows of jobs: integration_sync_logs for the three published actions, activity for the rest.
 create function queue_open_logs(p_jobs new_job[]) returns void language plpgsql volatile as $$

@@ -33,7 +33,7 @@ create type connection_visit as (
 -- null when nobody knows. priority: of a visit 0 where something is left that a person waits for.
 create type leased_job as (
   connection_id uuid, found text, wait_ms bigint, ready_floor timestamptz, turn_floor bigint,
-  lane text, fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid, explicit boolean, run_id uuid,
+  lane text collate "C", fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid, explicit boolean, run_id uuid,
   event_ids text[], priority smallint, attempts integer, limited integer, age_ms bigint, cancelled boolean);
 
 -- A lane made ready by a transaction that has not committed yet carries a time that lies back by as much as that transaction lasts. One that
@@ -112,7 +112,7 @@ begin
 end $$;
 
 -- The heads of lanes: what each one's next job is.
-create type lane_head as (lane text, job_id uuid, run_at timestamptz, priority smallint);
+create type lane_head as (lane text collate "C", job_id uuid, run_at timestamptz, priority smallint);
 
 -- In the order of p_lanes. p_gone: the last seq that has left each lane, where the caller knows better than the lane's row.
 create function queue_heads(p_lanes text[], p_gone bigint[]) returns lane_head[] language plpgsql volatile set enable_seqscan = off as $$

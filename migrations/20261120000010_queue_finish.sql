@@ -4,12 +4,12 @@
 -- What a worker says of one execution. effect: 'delete', 'fail' or 'later'. go_on: if the job has left and the lane's next one is due, the
 -- worker takes it at once, under a new fence and the same turn: nobody else waits for the slot.
 create type job_outcome as (
-  lane text, fence bigint, job_id uuid, effect text, delay_ms bigint, waiting_for text, counted boolean, limited integer, log_status text,
+  lane text collate "C", fence bigint, job_id uuid, effect text, delay_ms bigint, waiting_for text, counted boolean, limited integer, log_status text,
   code text, message text, external_id text, details jsonb, duration_ms integer, outcome text, calls jsonb, follow_ups jsonb, requeue_code text,
   probe boolean, go_on boolean);
 
 -- A job whose outcome was written: where it stood in its lane, and what its follow-ups inherit.
-create type ended_job as (lane text, fence bigint, effect text, go_on boolean, seq bigint, run_id uuid, follow_ups jsonb, requeue_code text);
+create type ended_job as (lane text collate "C", fence bigint, effect text, go_on boolean, seq bigint, run_id uuid, follow_ups jsonb, requeue_code text);
 
 -- Writes job, log and attempt of each outcome; the caller holds the locks of their lanes.
 create function queue_write_outcomes(p_outcomes job_outcome[], p_now timestamptz) returns ended_job[] language plpgsql volatile
@@ -81,7 +81,7 @@ end $$;
 -- What a lane is after its job: free, or held for its next job. fence is the one under which the job ran. person: somebody waits for the
 -- lane, which is ready.
 create type freed_lane as (
-  lane text, fence bigint, connection_id uuid, ready boolean, person boolean, running_job uuid, running_fence bigint);
+  lane text collate "C", fence bigint, connection_id uuid, ready boolean, person boolean, running_job uuid, running_fence bigint);
 
 -- Frees lanes, or goes on with their next jobs: p_heads names the head of each lane of p_ended, in the same order.
 -- A holder may go on where no pause forbids it and where it holds a slot of its connection: a transfer's slot is given back, for the

@@ -34,7 +34,7 @@ grant select, insert, delete on audit_breaches to casehug_worker;
 -- was either among them or was leased under a later fence. full: all lanes, then all jobs, in key order; it goes on behind lanes_after, then jobs_after.
 -- suspects: lanes seen held by a dead worker, with fence and time: after an outage everybody looks dead, so only the second look counts.
 create table audits (
-  name text primary key check (name in ('changed', 'full')),
+  name text collate "C" primary key check (name in ('changed', 'full')),
   began_at timestamptz,
   ended_at timestamptz,
   running_until timestamptz,
@@ -51,7 +51,7 @@ grant select, update on audits to casehug_worker;
 -- Its columns are indexed already, so that going on with a lane still touches no index; an entry is written when a lane goes idle.
 create index lanes_idle on lanes (turn) where ready_at is null and worker is null;
 
-create type audit_finding as (rule text, lane text, job_id uuid, connection_id uuid, fence bigint);
+create type audit_finding as (rule text, lane text collate "C", job_id uuid, connection_id uuid, fence bigint);
 
 -- Checks lanes. A lane's head is read from where it has gone through: behind that lie the dead rows of everything it ever did.
 create function audit_lanes(p_keys text[]) returns setof audit_finding language plpgsql volatile set enable_seqscan = off as $$

@@ -4,7 +4,7 @@
 
 -- retentions: where the walk through each table stands. One row a table, made here, for ever; written by the worker that walks it.
 create table retentions (
-  name text primary key check (name in ('logs', 'activity', 'events', 'webhook_events', 'failed_jobs')),
+  name text collate "C" primary key check (name in ('logs', 'activity', 'events', 'webhook_events', 'failed_jobs')),
   next_page bigint not null default 0,
   began_at timestamptz
 );

@@ -71,6 +71,13 @@ begin
   return found;
 end $$;
 
+-- A document's bytes have been transferred: a later execution need not send them again.
+create function link_set_transferred(p_link uuid, p_lane text, p_fence bigint) returns boolean language plpgsql volatile as $$
+begin
+  update links k set transferred_at = app_now() where k.id = p_link and k.holder_lane = p_lane and k.holder_fence = p_fence;
+  return found;
+end $$;
+
 -- A search found nothing, or the provider answered that it refused: nothing of ours is there. The key stays claimed by the caller.
 create function link_found_nothing(p_link uuid, p_lane text, p_fence bigint) returns boolean language plpgsql volatile as $$
 begin

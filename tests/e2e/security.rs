@@ -35,20 +35,54 @@ async fn every_table_and_view_with_a_firm_is_guarded() {
     app.finish().await;
 }
 
-/// But for what the policies themselves ask.
+/// But for what the policies themselves ask, and for steps that take up the worker's role themselves.
 #[tokio::test]
 async fn no_function_of_ours_is_everybodys() {
     let app = start().await;
 
     let open: Vec<String> = sqlx::query_scalar(
-        "select p.proname::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        "select p.proname || case when 'role=casehug_worker' = any(p.proconfig) then ' as the worker' else '' end
+         from pg_proc p join pg_namespace n on n.oid = p.pronamespace
          where n.nspname = 'public' and has_function_privilege('casehug_none', p.oid, 'execute') order by 1",
     )
     .fetch_all(&app.admin)
     .await
     .unwrap();
 
-    assert_eq!(open, ["app_firm", "app_now"]);
+    assert_eq!(
+        open,
+        [
+            "app_firm",
+            "app_now",
+            "link_set_transferred as the worker",
+            "link_settle as the worker",
+            "queue_begin_transfer as the worker",
+            "queue_confirm_permit as the worker",
+            "queue_permit as the worker",
+        ]
+    );
+    app.finish().await;
+}
+
+/// The order of an operating system's language changes with its updates, and then an index over text no longer finds what it holds: the
+/// same effect twice. The keys of lanes are also the order in which lanes are locked, by tables and by functions alike.
+#[tokio::test]
+async fn indexed_text_and_the_keys_of_lanes_are_compared_by_bytes() {
+    let app = start().await;
+
+    let by_language: Vec<String> = sqlx::query_scalar(
+        r#"select t.relname || '.' || a.attname from pg_class t
+           join pg_namespace n on n.oid = t.relnamespace join pg_attribute a on a.attrelid = t.oid
+           where n.nspname = 'public' and a.attcollation not in (0, 'pg_catalog."C"'::regcollation)
+             and (exists (select 1 from pg_index i where i.indrelid = t.oid and a.attnum = any(i.indkey::int2[]))
+               or t.relkind = 'c' and a.attname in ('lane', 'dedupe_key'))
+           order by 1"#,
+    )
+    .fetch_all(&app.admin)
+    .await
+    .unwrap();
+
+    assert_eq!(by_language, Vec::<String>::new());
     app.finish().await;
 }
 

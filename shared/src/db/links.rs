@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use sqlx::PgConnection;
 
-use crate::db::corrupt;
+use crate::db::{Database, corrupt};
 use crate::domain::{
     ExternalId, LinkId,
     job::LeasedJob,
@@ -85,7 +85,7 @@ pub async fn claim(
 
 /// Writes the end of a creation, or a record that was found. False: the caller's lease does not hold the link any more.
 pub async fn settle(
-    db: &mut PgConnection,
+    database: &Database,
     link: LinkId,
     job: &LeasedJob,
     settled: Settled<'_>,
@@ -103,7 +103,7 @@ pub async fn settle(
         external_id.0,
         version,
     )
-    .fetch_one(db)
+    .fetch_one(database.single())
     .await
 }
 
@@ -125,19 +125,18 @@ pub async fn found_nothing(
 
 /// Notes that a document's bytes have been transferred, so that a later execution need not send them again.
 pub async fn set_transferred(
-    db: &mut PgConnection,
+    database: &Database,
     link: LinkId,
     job: &LeasedJob,
 ) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!(
-        "update links set transferred_at = app_now() where id = $1 and holder_lane = $2 and holder_fence = $3",
+    sqlx::query_scalar!(
+        r#"select link_set_transferred($1, $2, $3) as "held!""#,
         link.0,
         job.lane,
         job.fence
     )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .fetch_one(database.single())
+    .await
 }
 
 /// The standing link of one of our records, if it is complete.

@@ -1,7 +1,8 @@
 //! The database: one pool, and two kinds of transaction.
 //!
 //! Every pooled connection sits in role `casehug_none`, which may do nothing; a transaction takes up `casehug_firm` (the rows
-//! of one firm) or `casehug_worker` (all rows) for its own length. A forgotten role is refused and not unguarded.
+//! of one firm) or `casehug_worker` (all rows) for its own length. A forgotten role is refused and not unguarded. A few functions
+//! of the schema take up the worker's role themselves, for statements that are one trip.
 
 pub mod activity;
 pub mod breaker;
@@ -85,6 +86,13 @@ impl Database {
         self.pool
             .begin_with("begin; set local role casehug_worker")
             .await
+    }
+
+    /// For a statement that stands alone and calls a function that takes up the worker's role itself: one trip, where a transaction makes
+    /// three. It is committed when it is answered.
+    #[must_use]
+    pub fn single(&self) -> &PgPool {
+        &self.pool
     }
 
     /// Tells the listeners of a channel, without waiting for a disk: who listens also looks by itself.

@@ -364,9 +364,7 @@ impl Session {
     /// # Errors
     /// The lease is gone: whoever has it now will find the record by looking.
     pub async fn settle(&self, link: LinkId, settled: Settled<'_>) -> Result<(), CallError> {
-        let mut db = self.gate.database().worker().await?;
-        let held = links::settle(&mut db, link, self.gate.job(), settled).await?;
-        db.commit().await?;
+        let held = links::settle(self.gate.database(), link, self.gate.job(), settled).await?;
         if held {
             Ok(())
         } else {

@@ -148,16 +148,18 @@ pub async fn begin_transfer(
     job: &LeasedJob,
     announce: Announce,
 ) -> Result<bool, sqlx::Error> {
-    let mut db = database.worker().await?;
-    let marked = sqlx::query_scalar!(
+    let mark = sqlx::query_scalar!(
         r#"select queue_begin_transfer($1, $2, $3) as "marked!""#,
         worker.0,
         job.lane,
         job.fence
-    )
-    .fetch_one(&mut *db)
-    .await?;
-    if marked && announce != Announce::Nothing {
+    );
+    if announce == Announce::Nothing {
+        return mark.fetch_one(database.single()).await;
+    }
+    let mut db = database.worker().await?;
+    let marked = mark.fetch_one(&mut *db).await?;
+    if marked {
         notify_left(&mut db, worker, &[job.connection_id]).await?;
     }
     db.commit().await?;

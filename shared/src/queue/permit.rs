@@ -237,7 +237,6 @@ impl Gate {
     }
 
     async fn confirm(&self, granted: &Granted) -> Result<Permit, sqlx::Error> {
-        let mut db = self.settings.database.worker().await?;
         let row = sqlx::query_as!(
             Row,
             r#"select verdict as "verdict!", wait_ms as "wait_ms!", reason, budget as "budget!", used as "used!", sent_at
@@ -251,9 +250,8 @@ impl Gate {
             self.bucket.key.as_str(),
             ms(CONFIRM_AHEAD),
         )
-        .fetch_one(&mut *db)
+        .fetch_one(self.settings.database.single())
         .await?;
-        db.commit().await?;
         row.permit(|_| *granted)
     }
 
@@ -294,8 +292,7 @@ impl Gate {
         };
         let bucket = (ask != Ask::Authorise).then_some(self.bucket.key.as_str());
         let budget = self.bucket.budget;
-        let mut db = self.settings.database.worker().await?;
-        let row = sqlx::query_as!(
+        sqlx::query_as!(
             Row,
             r#"select verdict as "verdict!", wait_ms as "wait_ms!", reason, budget as "budget!", used as "used!", sent_at
                from queue_permit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"#,
@@ -314,10 +311,8 @@ impl Gate {
             link.map(|id| id.0),
             ms(self.settings.lease.send_deadline()),
         )
-        .fetch_one(&mut *db)
-        .await?;
-        db.commit().await?;
-        Ok(row)
+        .fetch_one(self.settings.database.single())
+        .await
     }
 }
 

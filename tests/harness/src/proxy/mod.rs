@@ -1,6 +1,6 @@
 //! A TCP proxy that knows the steps of what passes it, and holds one of them on demand.
 //!
-//! A step is an HTTP request, or a COMMIT of PostgreSQL. The kill walk holds step n before or after
+//! A step is an HTTP request, or a commit of PostgreSQL: the word, or the end of a statement that stands alone. The kill walk holds step n before or after
 //! it is passed on and kills the client meanwhile; the chaos run cuts and stalls connections.
 
 mod hold;
@@ -98,12 +98,6 @@ impl Proxy {
     /// All steps so far, in the order of their coming.
     pub fn steps(&self) -> Vec<Step> {
         self.shared.record.steps()
-    }
-
-    /// The statements that committed by themselves, outside of a transaction: no step, cannot be
-    /// held. The walk asserts that none of them writes.
-    pub fn outside_transactions(&self) -> Vec<String> {
-        self.shared.record.unguarded()
     }
 
     pub fn hold(&self, hold: Hold) -> Held {

@@ -9,7 +9,7 @@ use super::hold::{Gate, Held, Hold, Side};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub label: String,
-    /// Rows that the transaction's statements returned; 0 for HTTP.
+    /// Rows that the transaction's statements returned; 0 for HTTP, and for a statement that commits by itself.
     pub rows: u64,
     /// The how-many-eth step of this label, from 1.
     pub occurrence: u64,
@@ -25,7 +25,6 @@ struct State {
     steps: Vec<Step>,
     /// How often each label came: a run of minutes must not count through all its steps at each.
     seen: HashMap<String, u64>,
-    unguarded: Vec<String>,
     armed: Vec<Armed>,
 }
 
@@ -66,17 +65,8 @@ impl Record {
         }
     }
 
-    /// A statement that commits by itself, outside of any transaction.
-    pub(super) fn arrive_unguarded(&self, label: String) {
-        self.state().unguarded.push(label);
-    }
-
     pub(super) fn steps(&self) -> Vec<Step> {
         self.state().steps.clone()
-    }
-
-    pub(super) fn unguarded(&self) -> Vec<String> {
-        self.state().unguarded.clone()
     }
 
     pub(super) fn arm(self: &Arc<Self>, hold: Hold) -> Held {

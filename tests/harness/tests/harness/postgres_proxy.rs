@@ -112,13 +112,16 @@ async fn commits_are_recorded_with_their_subject_and_rows() {
         .await
         .unwrap();
 
-    let step = |rows, occurrence| Step {
-        label: "COMMIT queue_things".into(),
+    let step = |name: &str, rows, occurrence| Step {
+        label: format!("COMMIT {name}"),
         rows,
         occurrence,
     };
-    assert_eq!(scene.proxy.steps(), [step(0, 1), step(3, 2)]);
-    assert_eq!(scene.proxy.outside_transactions(), ["things"]);
+    let found = |rows, occurrence| step("queue_things", rows, occurrence);
+    assert_eq!(
+        scene.proxy.steps(),
+        [found(0, 1), found(3, 2), step("things", 0, 1)]
+    );
 }
 
 #[tokio::test]
@@ -168,6 +171,32 @@ async fn a_commit_held_before_is_not_yet_done_and_held_after_is() {
     held.cut();
     client.await.unwrap().unwrap_err();
     assert_eq!(scene.rows().await, 1);
+}
+
+#[tokio::test]
+async fn a_statement_that_stands_alone_is_held_at_its_end() {
+    let scene = Scene::set().await;
+    let any = |side| Hold {
+        label: "COMMIT things".to_owned(),
+        rows_at_least: 0,
+        occurrence: 1,
+        side,
+    };
+
+    for (side, rows_meanwhile, rows_after) in [(Side::Before, 0, 0), (Side::After, 1, 1)] {
+        let held = scene.proxy.hold(any(side));
+        let mut client = scene.connect().await;
+        let client = tokio::spawn(async move {
+            let row = "insert into things values ($1) returning size";
+            sqlx::query(row).bind(1).fetch_all(&mut client).await
+        });
+        assert!(held.reached_within(SOON).await);
+        assert_eq!(scene.rows().await, rows_meanwhile);
+        held.cut();
+        client.await.unwrap().unwrap_err();
+        scene.no_other_session().await;
+        assert_eq!(scene.rows().await, rows_after);
+    }
 }
 
 #[tokio::test]

@@ -207,9 +207,8 @@ impl<P: Provider> Context<'_, P> {
     ) -> Result<Report, CallError> {
         let (id, version) = (slot.id.clone(), slot.version.clone());
         self.transfer(slot, file).await?;
-        let mut db = self.execution.shared.database.worker().await?;
-        links::set_transferred(&mut db, link, &self.execution.job).await?;
-        db.commit().await?;
+        let Execution { shared, job, .. } = self.execution;
+        links::set_transferred(&shared.database, link, job).await?;
         self.confirm(link, &id, &version).await
     }
 

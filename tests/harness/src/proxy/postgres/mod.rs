@@ -1,4 +1,4 @@
-//! Between a client and PostgreSQL: every COMMIT is a step.
+//! Between a client and PostgreSQL: every COMMIT is a step, and every statement that commits by itself.
 
 mod message;
 mod session;
@@ -76,7 +76,6 @@ async fn pass_up(
                 .into_iter()
                 .for_each(|answer| lock(session).expect(answer));
         }
-        Meaning::Unguarded { label } => link.record.arrive_unguarded(label),
         Meaning::Nothing => {}
     }
     to.write_all(&message.bytes).await

@@ -13,6 +13,8 @@ pub(super) struct Session {
     portals: HashMap<String, String>,
     transaction: Option<Transaction>,
     transactions: u64,
+    /// What a statement outside of any transaction did: it commits with the next Sync.
+    alone: Option<Meaning>,
     /// What the server has still to answer; each exchange ends with ReadyForQuery.
     exchanges: VecDeque<Exchange>,
     /// Executes since the last Sync.
@@ -44,8 +46,11 @@ struct Statement {
 /// What a message of the client means to the walk.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    Commit { label: String, rows: u64 },
-    Unguarded { label: String },
+    /// `rows` of a statement that commits by itself are not counted: they come with the answer.
+    Commit {
+        label: String,
+        rows: u64,
+    },
     Nothing,
 }
 
@@ -70,11 +75,18 @@ impl Session {
                     .get(message.text(0))
                     .cloned()
                     .unwrap_or_default();
+                let is_alone = self.transaction.is_none();
                 let (statement, meaning) = self.run(&text);
                 self.collecting.push_back(statement);
-                return meaning;
+                if !is_alone {
+                    return meaning;
+                }
+                self.alone = self.alone.take().or(Some(meaning)).filter(Meaning::is_step);
             }
-            b'S' => self.end_exchange(false),
+            b'S' => {
+                self.end_exchange(false);
+                return self.alone.take().unwrap_or(Meaning::Nothing);
+            }
             b'Q' => {
                 let (statement, meaning) = self.run(message.text(0));
                 self.collecting.push_back(statement);
@@ -181,15 +193,17 @@ impl Session {
             (Verb::Other, None) => {
                 let mut alone = Transaction::default();
                 alone.note(text);
-                (
-                    silent,
-                    Meaning::Unguarded {
-                        label: alone.name(),
-                    },
-                )
+                let (label, rows) = (alone.label(), 0);
+                (silent, Meaning::Commit { label, rows })
             }
             (Verb::Setting, _) | (Verb::Commit, None) => (silent, Meaning::Nothing),
         }
+    }
+}
+
+impl Meaning {
+    fn is_step(&self) -> bool {
+        matches!(self, Self::Commit { .. })
     }
 }
 
@@ -203,14 +217,10 @@ impl Transaction {
         self.function = self.function.take().or_else(|| label::function(text));
     }
 
-    fn name(&self) -> String {
+    fn label(&self) -> String {
         let named = [&self.queue_function, &self.table, &self.function];
         let name = named.into_iter().find_map(|name| name.as_deref());
-        name.unwrap_or("other").to_owned()
-    }
-
-    fn label(&self) -> String {
-        format!("COMMIT {}", self.name())
+        format!("COMMIT {}", name.unwrap_or("other"))
     }
 }
 
@@ -323,20 +333,31 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_outside_of_a_transaction_is_no_step() {
+    fn a_statement_outside_of_a_transaction_commits_by_itself_with_its_sync() {
         let mut session = Session::default();
+        let commit = |name: &str| Meaning::Commit {
+            label: format!("COMMIT {name}"),
+            rows: 0,
+        };
 
         assert_eq!(
             say(&mut session, b'Q', &["SET role casehug_none"]),
             Meaning::Nothing
         );
-        let meaning = say(&mut session, b'Q', &["delete from events"]);
         assert_eq!(
-            meaning,
-            Meaning::Unguarded {
-                label: "events".into()
-            }
+            say(&mut session, b'Q', &["delete from events"]),
+            commit("events")
         );
+        say(
+            &mut session,
+            b'P',
+            &["s1", "select * from queue_permit($1)"],
+        );
+        assert_eq!(say(&mut session, b'S', &[]), Meaning::Nothing);
+        say(&mut session, b'B', &["", "s1"]);
+        assert_eq!(say(&mut session, b'E', &[""]), Meaning::Nothing);
+        assert_eq!(say(&mut session, b'S', &[]), commit("queue_permit"));
+        assert_eq!(say(&mut session, b'S', &[]), Meaning::Nothing);
         say(&mut session, b'Q', &["begin"]);
         say(&mut session, b'Q', &["rollback"]);
         assert_eq!(say(&mut session, b'Q', &["commit"]), Meaning::Nothing);

@@ -1,7 +1,8 @@
 //! A TCP proxy that knows the steps of what passes it, and holds one of them on demand.
 //!
-//! A step is an HTTP request, or a commit of PostgreSQL: the word, or the end of a statement that stands alone. The kill walk holds step n before or after
-//! it is passed on and kills the client meanwhile; the chaos run cuts and stalls connections.
+//! A step is an HTTP request, or a commit of PostgreSQL: the word, or the end of a statement that
+//! stands alone. The kill walk holds step n before or after it is passed on and kills the client
+//! meanwhile; the chaos run cuts and stalls connections.
 
 mod hold;
 mod http;

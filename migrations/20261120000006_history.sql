@@ -97,7 +97,7 @@ create table links (
   check (state <> 'creating' or send_until is not null)
 ) with (fillfactor = 80);
 create unique index links_effect_key on links (firm_id, platform, region, account_id, kind, effect_key) where superseded_at is null;
-create index links_bytes on links (parent_id, sha256) where superseded_at is null and sha256 is not null;
+create index links_children on links (parent_id, sha256) where parent_id is not null;
 create index links_doubted on links (doubted_at) where doubted_at is not null and swept < 2;
 select guard_by_firm('links');
 

@@ -1,4 +1,4 @@
--- The exactly-once ledger's two steps that must lock before they read.
+-- The exactly-once ledger: the steps that must lock before they read, and what is asked on the way of every document.
 -- A link that is known is looked up by its id alone: `superseded_at is null` would offer the planner the index of all that are not superseded,
 -- and a plan from when that was small reads it from end to end for each call. num_nulls says the same in words that it does not understand.
 
@@ -84,4 +84,17 @@ begin
   update links k set state = 'claimed', send_until = null, looked_at = app_now()
   where k.id = p_link and k.holder_lane = p_lane and k.holder_fence = p_fence and k.state in ('claimed', 'creating') and num_nulls(k.superseded_at) = 1;
   return found;
+end $$;
+
+-- Another document of the same matter with the same bytes, already at the provider; nothing when the document itself is there.
+-- One step in an index for each question, with `limit`: written as `not exists`, it is joined to all links, by a plan made when they were few.
+create function link_find_same_bytes(p_matter uuid, p_sha256 text, p_effect_key text, out record_id uuid, out external_id text)
+language plpgsql volatile set enable_seqscan = off as $$
+begin
+  select s.record_id, s.external_id into record_id, external_id from links s
+  where s.parent_id = p_matter and s.sha256 = p_sha256 and s.effect_key <> p_effect_key and s.state = 'linked' and num_nulls(s.superseded_at) = 1
+    and (select o.id from links o
+      where o.firm_id = s.firm_id and o.platform = s.platform and o.region = s.region and o.account_id = s.account_id
+        and o.kind = s.kind and o.effect_key = p_effect_key and o.state = 'linked' and o.superseded_at is null limit 1) is null
+  order by s.linked_at limit 1;
 end $$;

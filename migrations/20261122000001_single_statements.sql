@@ -8,7 +8,8 @@ begin
   for f in
     select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'public'
-      and p.proname = any('{queue_permit, queue_confirm_permit, queue_begin_transfer, link_settle, link_set_transferred}')
+      and p.proname = any('{queue_permit, queue_confirm_permit, queue_begin_transfer, link_claim, link_find_same_bytes, link_settle,
+        link_set_transferred}')
   loop
     execute format('alter function %s set role = casehug_worker', f);
     execute format('grant execute on function %s to casehug_none', f);

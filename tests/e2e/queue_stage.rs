@@ -200,6 +200,33 @@ impl QueueStage {
         .unwrap();
     }
 
+    /// A document that stands, with the hash of its bytes, below the link of its matter.
+    pub(crate) async fn add_document(&self, matter_link: Uuid, sha256: &str) {
+        sqlx::query(
+            "with m as (insert into links (id, firm_id, platform, region, account_id, kind, effect_key, state, record_id, external_id, created_at)
+               values ($1, $2, 'mycase', 'us', 'account', 'matter', 'matter', 'linked', $1, 'm', now()))
+             insert into links (id, firm_id, platform, region, account_id, kind, effect_key, state, record_id, external_id, created_at,
+               parent_id, sha256, linked_at)
+             values (gen_random_uuid(), $2, 'mycase', 'us', 'account', 'document', 'document', 'linked', $1, 'd', now(), $1, $3, now())",
+        )
+        .bind(matter_link)
+        .bind(self.firm)
+        .bind(sha256)
+        .execute(&self.admin)
+        .await
+        .unwrap();
+    }
+
+    /// Which document of a matter, other than one that does not stand yet, has these bytes.
+    pub(crate) async fn same_bytes(&self, matter_link: Uuid, sha256: &str) -> Option<String> {
+        sqlx::query_scalar("select external_id from link_find_same_bytes($1, $2, 'another')")
+            .bind(matter_link)
+            .bind(sha256)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
     /// A matter with so many approved documents, oldest approval first.
     pub(crate) async fn matter_with_uploads(&self, matter: Uuid, count: u128) -> Vec<Uuid> {
         let uploads: Vec<Uuid> = (0..count).map(|n| Uuid::from_u128(0xD000 + n)).collect();

@@ -54,6 +54,8 @@ async fn no_function_of_ours_is_everybodys() {
         [
             "app_firm",
             "app_now",
+            "link_claim as the worker",
+            "link_find_same_bytes as the worker",
             "link_set_transferred as the worker",
             "link_settle as the worker",
             "queue_begin_transfer as the worker",

@@ -15,7 +15,7 @@ use crate::domain::{
 
 /// Claims the right to create one record, or says what stands in the way.
 pub async fn claim(
-    db: &mut PgConnection,
+    database: &Database,
     account: &Account,
     effect: &Effect,
     job: &LeasedJob,
@@ -38,7 +38,7 @@ pub async fn claim(
         job.fence,
         i32::try_from(settle.as_millis()).unwrap_or(i32::MAX),
     )
-    .fetch_one(db)
+    .fetch_one(database.single())
     .await?;
     let link = || {
         row.link_id
@@ -197,25 +197,20 @@ pub async fn are_linked(
 
 /// Another document of the same matter with the same bytes, already at the provider; none when the document itself is there.
 pub async fn find_same_bytes(
-    db: &mut PgConnection,
+    database: &Database,
     matter_link: LinkId,
     sha256: &str,
     effect_key: &str,
 ) -> Result<Option<(uuid::Uuid, ExternalId)>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"select s.record_id, s.external_id from links s
-           where s.parent_id = $1 and s.sha256 = $2 and s.effect_key <> $3 and s.state = 'linked' and s.superseded_at is null
-             and not exists (select 1 from links o
-               where o.firm_id = s.firm_id and o.platform = s.platform and o.region = s.region and o.account_id = s.account_id
-                 and o.kind = s.kind and o.effect_key = $3 and o.state = 'linked' and o.superseded_at is null)
-           order by s.linked_at limit 1"#,
+    let same = sqlx::query!(
+        "select record_id, external_id from link_find_same_bytes($1, $2, $3)",
         matter_link.0,
         sha256,
         effect_key,
     )
-    .fetch_optional(db)
+    .fetch_one(database.single())
     .await?;
-    Ok(row.and_then(|row| Some((row.record_id, ExternalId(row.external_id?)))))
+    Ok(same.record_id.zip(same.external_id.map(ExternalId)))
 }
 
 /// True when some link of this kind already stands for the provider's record: a look must not adopt it for another record of ours.
@@ -242,7 +237,8 @@ pub async fn is_taken(
 /// Retires a link whose record was deleted at the provider, with its children; all are kept as history.
 pub async fn supersede(db: &mut PgConnection, link: LinkId) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
-        "update links set superseded_at = app_now() where (id = $1 or parent_id = $1) and superseded_at is null",
+        // Not 'is null': that would offer the index of all links that stand, and nothing is found by key in it.
+        "update links set superseded_at = app_now() where (id = $1 or parent_id = $1) and num_nulls(superseded_at) = 1",
         link.0
     )
     .execute(db)

@@ -38,6 +38,23 @@ async fn a_permit_reads_one_link_however_many_have_come_since_its_plan_was_made(
 }
 
 #[tokio::test]
+async fn the_same_bytes_are_looked_for_among_the_documents_of_their_matter() {
+    let stage = QueueStage::start(1, 1).await;
+    let matter = Uuid::from_u128(40);
+    stage.add_document(matter, "hash").await;
+    for _ in 0..USES {
+        assert_eq!(stage.same_bytes(matter, "hash").await.as_deref(), Some("d"));
+    }
+
+    stage.add_links(MANY).await;
+    let before = stage.rows_read("links").await;
+    assert_eq!(stage.same_bytes(matter, "hash").await.as_deref(), Some("d"));
+
+    let read = stage.rows_read("links").await - before;
+    assert!(read < 20, "{read} links were read");
+}
+
+#[tokio::test]
 async fn the_documents_of_a_matter_are_found_without_reading_those_of_its_firm() {
     let stage = QueueStage::start(1, 1).await;
     let account = Account {

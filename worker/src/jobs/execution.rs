@@ -160,20 +160,9 @@ pub(crate) enum Step {
 impl<P: Provider> Context<'_, P> {
     /// Claims an effect and says what is left to do; waits that belong to others become snoozes.
     pub(crate) async fn claim(&self, effect: &Effect) -> Result<Step, CallError> {
-        let db = self.execution.shared.database.worker().await?;
-        self.claim_in(db, effect).await
-    }
-
-    /// The same, in a transaction that has read something before.
-    pub(crate) async fn claim_in(
-        &self,
-        mut db: Transaction,
-        effect: &Effect,
-    ) -> Result<Step, CallError> {
+        let Execution { shared, job, .. } = self.execution;
         let settle = self.provider.settle();
-        let claim =
-            links::claim(&mut db, &self.account, effect, &self.execution.job, settle).await?;
-        db.commit().await?;
+        let claim = links::claim(&shared.database, &self.account, effect, job, settle).await?;
         match claim {
             Claim::Mine {
                 link,

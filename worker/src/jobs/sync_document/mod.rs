@@ -99,14 +99,10 @@ impl<P: Provider> Context<'_, P> {
     }
 
     /// The same bytes are never uploaded twice to one matter.
-    async fn same_bytes(
-        &self,
-        db: &mut Transaction,
-        matter: LinkId,
-        file: &File,
-    ) -> Result<Option<Report>, CallError> {
+    async fn same_bytes(&self, matter: LinkId, file: &File) -> Result<Option<Report>, CallError> {
+        let database = &self.execution.shared.database;
         let key = file.upload.id.to_string();
-        let same = links::find_same_bytes(db, matter, &file.sha256, &key).await?;
+        let same = links::find_same_bytes(database, matter, &file.sha256, &key).await?;
         Ok(same.map(|(upload, id)| report(id, [("same_as", json!(upload))])))
     }
 
@@ -119,11 +115,10 @@ impl<P: Provider> Context<'_, P> {
             sha256: Some(file.sha256.clone()),
         };
         loop {
-            let mut db = self.execution.shared.database.worker().await?;
-            if let Some(report) = self.same_bytes(&mut db, matter, file).await? {
+            if let Some(report) = self.same_bytes(matter, file).await? {
                 return Ok(report);
             }
-            match self.claim_in(db, &effect).await? {
+            match self.claim(&effect).await? {
                 Step::Exists(existing) if existing.complete => {
                     return Ok(report(
                         existing.external_id,

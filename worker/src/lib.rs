@@ -47,6 +47,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Ended, Engine};
 
+/// A job has a session for the length of a statement or a few. Each session keeps its own plans and makes them anew after every vacuum:
+/// more of them cost more than a short wait for one.
+const MOST_SESSIONS: u32 = 12;
+
 /// Runs until SIGTERM or SIGINT: then leases nothing more, finishes what runs within the grace time, and returns.
 ///
 /// # Errors
@@ -58,7 +62,7 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
             .await
             .context("migrate")?;
     }
-    let connections = u32::from(config.concurrency).clamp(8, 24);
+    let connections = u32::from(config.concurrency).clamp(8, MOST_SESSIONS);
     let database = Database::lazy(&config.common.database_url, connections)?;
     // Before anybody is told that we are ready: from then on a signal means drain.
     let drain = CancellationToken::new();

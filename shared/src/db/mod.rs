@@ -34,9 +34,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A session begins without any right. A statement of the service is short; one that is not, is stuck. No transaction waits for
 /// anything but the database: one that idles belongs to a frozen process, whose locks must not outlive its lease for long.
 /// Nothing is read from end to end: a plan that is kept from when a table was small would do so when it is large.
+/// Nothing is planned anew for each value: our statements find rows by key whatever the values; the few that do not ask for plans of their own.
 /// Nothing here is worth compiling: plans with forbidden scans look dear and would be. (Not as start-up options: poolers refuse those.)
 const SESSION: &str = "set role casehug_none; set statement_timeout = '30s'; \
-                       set idle_in_transaction_session_timeout = '5s'; set enable_seqscan = off; set jit = off";
+                       set idle_in_transaction_session_timeout = '5s'; set enable_seqscan = off; \
+                       set plan_cache_mode = force_generic_plan; set jit = off";
 
 /// The pool, and the only way to a transaction.
 #[derive(Debug, Clone)]

@@ -71,6 +71,20 @@ impl App {
         self.send(request).await
     }
 
+    /// Waits until every event has been relayed.
+    pub async fn relayed(&self, within: Duration) -> Result<()> {
+        eventually(within, || async {
+            let waiting = "select exists (select from events where status = 'waiting')";
+            let is_waiting: bool = sqlx::query_scalar(waiting)
+                .fetch_one(&self.admin)
+                .await
+                .ok()?;
+            (!is_waiting).then_some(())
+        })
+        .await
+        .context("events were not relayed")
+    }
+
     /// Waits until every event has been relayed and no log row is pending.
     pub async fn settled(&self, within: Duration) -> Result<()> {
         eventually(within, || async {

@@ -30,6 +30,7 @@ const EVENTS_AT_ONCE: usize = 100;
 const WINDOWS_AHEAD: u64 = 2;
 const LEAST_AHEAD: Duration = Duration::from_secs(5);
 const WARM_WITHIN: Duration = Duration::from_mins(5);
+const RELAYED_WITHIN: Duration = Duration::from_mins(1);
 const LEAST_USED: f64 = 0.97;
 const MOST_CALLS: f64 = 1.05;
 
@@ -125,11 +126,15 @@ pub(super) async fn run(
         .add_workers(knobs::number("WORKERS", WORKERS)?)
         .await?;
     warm(&stage.app, &warming).await?;
-    rest_a_window(limit, mode).await;
+    stage.hold().await?;
+    let (first, later) = uploads.split_at(ahead(uploads.len(), length, limit));
+    approve(&stage.app, first).await?;
     let body = json!({ "limit": limit.calls, "window_ms": limit.window_ms, "mode": mode.as_str() });
     stage.app.limits(&body).await?;
+    rest_a_window(limit, mode).await;
     let from = clock::wall_now();
-    approve_ahead(&stage.app, &uploads, length, limit).await?;
+    stage.let_go().await?;
+    approve_steadily(&stage.app, later, length / uploads.len() as u32).await?;
     stage
         .app
         .settled(length * 3 + Duration::from_secs(120))
@@ -141,25 +146,30 @@ pub(super) async fn run(
 }
 
 async fn warm(app: &App, uploads: &[Upload]) -> Result<()> {
-    for part in uploads.chunks(EVENTS_AT_ONCE) {
-        app.approve(part).await?;
-    }
+    approve(app, uploads).await?;
     app.settled(WARM_WITHIN).await
 }
 
-/// Approves as fast as the budget lets through, some windows ahead, so that every connection has more to do at any time. What it costs to
-/// take in thousands of events at one moment is another bench's question.
-async fn approve_ahead(
-    app: &App,
-    uploads: &[Upload],
-    length: Duration,
-    limit: &Limit,
-) -> Result<()> {
-    let begun = tokio::time::Instant::now();
+/// How many of the events lie some windows ahead of what the budget lets through, so that every connection has more to do at any time.
+fn ahead(events: usize, length: Duration, limit: &Limit) -> usize {
     let ahead = LEAST_AHEAD.max(Duration::from_millis(WINDOWS_AHEAD * limit.window_ms));
+    let share = ahead.div_duration_f64(length).min(1.0);
+    (events as f64 * share) as usize
+}
+
+async fn approve(app: &App, uploads: &[Upload]) -> Result<()> {
+    for part in uploads.chunks(EVENTS_AT_ONCE) {
+        app.approve(part).await?;
+    }
+    app.relayed(RELAYED_WITHIN).await
+}
+
+/// Approves one document each `pace`: as fast as the budget lets them through. What it costs to take in thousands of events at one moment is
+/// another bench's question.
+async fn approve_steadily(app: &App, uploads: &[Upload], pace: Duration) -> Result<()> {
+    let begun = tokio::time::Instant::now();
     for (number, part) in uploads.chunks(EVENTS_AT_ONCE).enumerate() {
-        let before = (number * EVENTS_AT_ONCE) as f64 / uploads.len() as f64;
-        tokio::time::sleep_until(begun + length.mul_f64(before).saturating_sub(ahead)).await;
+        tokio::time::sleep_until(begun + pace * (number * EVENTS_AT_ONCE) as u32).await;
         app.approve(part).await?;
     }
     Ok(())

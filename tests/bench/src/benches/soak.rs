@@ -1,4 +1,4 @@
-//! `soak`: twenty minutes at half of the rate in one go: what jobs wait, and what the worker and the tables hold, must not
+//! `soak`: twenty minutes at half of `drain`'s steady rate: what jobs wait, and what the worker and the tables hold, must not
 //! grow. The length is cut into twenty slices, a minute each; the second is what the last one is compared with.
 //! Knobs: SECONDS, RATE (jobs a second; else half of what is measured first), WORKERS, CONCURRENCY.
 
@@ -16,11 +16,12 @@ use crate::load::{Load, Pace};
 use crate::report::Report;
 use crate::stage::{self, Stage};
 
-use super::drain::{self, LANES, limit, once};
+use super::drain::{self, LANES, WAITING, limit, once, steady};
 
 const SLICES: u32 = 20;
-const WARM_UP_ROUNDS: u32 = 3;
 const JOBS: u64 = 20_000;
+const WARM_UP_JOBS: u64 = 3 * JOBS;
+const MEASURED: Duration = Duration::from_mins(1);
 const SLOWER: f64 = 1.2;
 /// A resident memory that grows by less is an allocator's, not a leak's.
 const MORE_MEMORY: f64 = 1.1;
@@ -56,8 +57,9 @@ pub(crate) async fn run() -> Result<bool> {
     let field = Field::new(LANES, LANES);
     field.found(&stage.app.admin, "clio").await?;
     let limit = limit::limit(&stage, JOBS).await?;
-    let (once, first) = rate_in_one_go(&stage, &field).await?;
-    let rate = knobs::number("RATE", once / 2.0)?;
+    warm(&stage, &field).await?;
+    let steady = steady::steady(&stage, &field, WARM_UP_JOBS, WAITING, MEASURED).await?;
+    let (rate, first) = (knobs::number("RATE", steady.jobs_per_s / 2.0)?, steady.next);
 
     let executed = stage.executed().await?;
     let load = Load::start(&stage, field, first, Pace::Rate(rate), executed);
@@ -95,14 +97,11 @@ pub(crate) async fn run() -> Result<bool> {
     Ok(report.verdict(ok, AIM, figures))
 }
 
-/// In jobs a second; and the number of the next job.
-async fn rate_in_one_go(stage: &Stage, field: &Field) -> Result<(f64, u64)> {
-    let mut rates = Vec::new();
-    for round in 0..u64::from(WARM_UP_ROUNDS) {
-        let jobs = round * JOBS..(round + 1) * JOBS;
-        rates.push(once::once(stage, field, jobs).await?.jobs_per_s);
+async fn warm(stage: &Stage, field: &Field) -> Result<()> {
+    for round in 0..WARM_UP_JOBS / JOBS {
+        once::once(stage, field, round * JOBS..(round + 1) * JOBS).await?;
     }
-    Ok((median(&rates), u64::from(WARM_UP_ROUNDS) * JOBS))
+    Ok(())
 }
 
 struct Wait {

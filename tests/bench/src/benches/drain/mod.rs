@@ -20,6 +20,8 @@ use crate::report::{Report, say};
 use crate::stage::{self, Stage};
 
 pub(crate) const LANES: u64 = 2_000;
+/// Jobs that wait at any time while the steady rate is measured.
+pub(crate) const WAITING: u64 = 10_000;
 /// Of graphile-worker's local queue, and of its correct keyed mode.
 const OF_LOCAL_QUEUE: f64 = 1.2;
 const OF_KEYED: f64 = 30.0;
@@ -45,7 +47,7 @@ impl Knobs {
             steady: knobs::seconds(60)?,
             workers: knobs::number("WORKERS", 1)?,
             concurrency: knobs::number("CONCURRENCY", 500)?,
-            waiting: knobs::number("WAITING", 10_000)?,
+            waiting: knobs::number("WAITING", WAITING)?,
         })
     }
 }

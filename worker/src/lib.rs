@@ -63,7 +63,7 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
             .context("migrate")?;
     }
     let connections = u32::from(config.concurrency).clamp(8, MOST_SESSIONS);
-    let database = Database::lazy(&config.common.database_url, connections)?;
+    let database = Database::lazy_keeping_plans(&config.common.database_url, connections)?;
     // Before anybody is told that we are ready: from then on a signal means drain.
     let drain = CancellationToken::new();
     tokio::spawn(drain_on_signal(drain.clone())?);

@@ -34,11 +34,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A session begins without any right. A statement of the service is short; one that is not, is stuck. No transaction waits for
 /// anything but the database: one that idles belongs to a frozen process, whose locks must not outlive its lease for long.
 /// Nothing is read from end to end: a plan that is kept from when a table was small would do so when it is large.
-/// Nothing is planned anew for each value: our statements find rows by key whatever the values; the few that do not ask for plans of their own.
 /// Nothing here is worth compiling: plans with forbidden scans look dear and would be. (Not as start-up options: poolers refuse those.)
 const SESSION: &str = "set role casehug_none; set statement_timeout = '30s'; \
-                       set idle_in_transaction_session_timeout = '5s'; set enable_seqscan = off; \
-                       set plan_cache_mode = force_generic_plan; set jit = off";
+                       set idle_in_transaction_session_timeout = '5s'; set enable_seqscan = off; set jit = off";
+/// A session else plans a statement five times for its values before it keeps one plan.
+const KEEP_PLANS: &str = "set plan_cache_mode = force_generic_plan";
 
 /// The pool, and the only way to a transaction.
 #[derive(Debug, Clone)]
@@ -52,6 +52,19 @@ impl Database {
     /// # Errors
     /// A malformed address.
     pub fn lazy(url: &str, max_connections: u32) -> Result<Self, sqlx::Error> {
+        Self::open(url, max_connections, false)
+    }
+
+    /// The same, for who asks the same statements for ever and finds rows by key whatever the values: each session plans a statement once.
+    /// Not for lists that filter by what they are given: one plan for all filters reads what a filter would have passed over.
+    ///
+    /// # Errors
+    /// A malformed address.
+    pub fn lazy_keeping_plans(url: &str, max_connections: u32) -> Result<Self, sqlx::Error> {
+        Self::open(url, max_connections, true)
+    }
+
+    fn open(url: &str, max_connections: u32, keep_plans: bool) -> Result<Self, sqlx::Error> {
         let options: PgConnectOptions = url.parse()?;
         let options = options.application_name("casehug");
         let pool = PgPoolOptions::new()
@@ -60,9 +73,12 @@ impl Database {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .idle_timeout(None)
             .test_before_acquire(false)
-            .after_connect(|connection, _| {
+            .after_connect(move |connection, _| {
                 Box::pin(async move {
                     connection.execute(SESSION).await?;
+                    if keep_plans {
+                        connection.execute(KEEP_PLANS).await?;
+                    }
                     Ok(())
                 })
             })

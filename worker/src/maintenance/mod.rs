@@ -28,6 +28,12 @@ enum Task {
     SweepLinks,
 }
 
+/// Whose turn a schedule's time was.
+enum Turn {
+    Ours,
+    Others,
+}
+
 /// The schedule table: name, how often across all workers, what.
 const SCHEDULES: &[(&str, Duration, Task)] = &[
     ("breaker", Duration::from_millis(900), Task::JudgeBreakers),
@@ -50,8 +56,8 @@ const SCHEDULES: &[(&str, Duration, Task)] = &[
 /// A worker looks twice in a schedule's time whether it is due, within these bounds.
 const SHORTEST_TICK: Duration = Duration::from_millis(450);
 const LONGEST_TICK: Duration = Duration::from_secs(2);
-/// A schedule costs at most this part of the time: with an old transaction in its way it may take long, and dead rows are read again
-/// and again by whoever is in a hurry.
+/// A schedule costs at most one twentieth of the time: with an old transaction in its way it may take long, and reads dead rows again
+/// at each repetition. Only two slow runs in a row count: one alone (a cold start, a busy machine) says nothing about the next.
 const SHARE: u32 = 20;
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
@@ -103,10 +109,18 @@ impl Maintenance {
         stop: CancellationToken,
     ) {
         let tick = (every / 2).clamp(SHORTEST_TICK, LONGEST_TICK);
+        let mut previous = Duration::ZERO;
         loop {
             let started = Moment::now();
-            let rest = match self.run_once(name, every, task).await {
-                Ok(()) => tick.max((started.elapsed() * SHARE).min(LONGEST_REST)),
+            let ran = self.run_once(name, every, task).await;
+            let took = started.elapsed();
+            let rest = match ran {
+                // Another worker's turn says nothing of what ours will cost.
+                Ok(Turn::Others) => tick,
+                Ok(Turn::Ours) => {
+                    let cost = took.min(std::mem::replace(&mut previous, took));
+                    tick.max((cost * SHARE).min(LONGEST_REST))
+                }
                 Err(error) => {
                     tracing::warn!(error = %error, schedule = name, "maintenance failed, trying again");
                     tick
@@ -119,12 +133,12 @@ impl Maintenance {
         }
     }
 
-    async fn run_once(&self, name: &str, every: Duration, task: Task) -> Result<(), DbError> {
+    async fn run_once(&self, name: &str, every: Duration, task: Task) -> Result<Turn, DbError> {
         let mut db = self.database.worker().await?;
         let is_ours = schedules::claim(&mut db, name, every).await?;
         db.commit().await?;
         if !is_ours {
-            return Ok(());
+            return Ok(Turn::Others);
         }
         match task {
             Task::CleanUp => self.clean_up().await,
@@ -134,6 +148,7 @@ impl Maintenance {
             Task::Retain => self.retain().await,
             Task::SetSyncStatuses => self.set_sync_statuses().await,
             Task::SweepLinks => self.sweep_links().await,
-        }
+        }?;
+        Ok(Turn::Ours)
     }
 }

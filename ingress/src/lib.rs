@@ -7,6 +7,7 @@ mod inboxes;
 mod key_set;
 mod landing;
 mod limits;
+mod program;
 mod request;
 mod routes;
 mod state;
@@ -25,6 +26,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use auth::Bearer;
 use inboxes::Inboxes;
 use state::AppState;
+
+pub use program::main;
 
 use crate::error::ApiError;
 

@@ -235,7 +235,7 @@ pub fn built_program(name: &str) -> Result<PathBuf> {
     let running = std::env::current_exe().context("find the running program")?;
     let mut folders = running.ancestors().skip(1).take(2);
     let found = folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()));
-    found.with_context(|| format!("{name} is not built: cargo build --release, or tests/run"))
+    found.with_context(|| format!("{name} is not built: build it as tests/run does"))
 }
 
 /// Below the ports that systems give to outgoing connections: one of those could take it before its program binds it.

@@ -21,6 +21,7 @@ mod incoming;
 mod journal;
 mod listener;
 mod options;
+mod program;
 
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -28,13 +29,13 @@ use anyhow::Context as _;
 use axum::{Router, routing::any};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 
-pub use self::options::Options;
 use self::{
     clio::Clio,
     listener::{Cut, CuttingListener},
     record::Recorder,
     storage::Storage,
 };
+pub use self::{options::Options, program::main};
 
 /// How long open connections may take to end.
 const STOP_GRACE: Duration = Duration::from_secs(2);

@@ -11,21 +11,45 @@ mod pauses;
 
 mod print;
 
+use std::process::ExitCode;
+
 use anyhow::Context;
 use clap::Parser;
 use shared::config::WorkerConfig;
 use shared::db::{Database, Transaction};
 use shared::domain::FirmId;
+use tokio::runtime::Runtime;
 
 use arguments::{Arguments, Command};
 use print::Form;
 
-/// Does what the command line says.
+/// The whole program; `main.rs` only chooses an allocator.
 ///
-/// # Errors
-/// In words for the terminal.
-pub async fn run() -> anyhow::Result<()> {
+/// It is no `async fn`: the compiler generates the code of an async function in the crate that first awaits it, and the program
+/// would compile all of this library once more.
+#[must_use]
+pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let result = Runtime::new().context("start the runtime");
+    match result.and_then(|runtime| runtime.block_on(run(arguments))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a program that cannot start has no log yet"
+)]
+fn report(error: &anyhow::Error) {
+    eprintln!("casehug-worker: {error:#}");
+}
+
+/// Does what the command line says.
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let office = |database| Office {
         database,
         firm: arguments.firm.map(FirmId),

@@ -1,15 +1,15 @@
 -- Finish: lanes whose key and fence still hold are locked, in key order, skip locked; all writes are for those alone.
 -- What is not returned was locked by somebody (try again) or has another fence (drop it). A repeated finish is harmless.
 
--- What a worker says of one execution. effect: 'delete', 'fail' or 'later'. go_on: if the job has left and the lane's next one is due, the
+-- What a worker says of one execution. effect: 'delete', 'fail' or 'later'. continue_lane: if the job has left and the lane's next one is due, the
 -- worker takes it at once, under a new fence and the same turn: nobody else waits for the slot.
 create type job_outcome as (
   lane text collate "C", fence bigint, job_id uuid, effect text, delay_ms bigint, waiting_for text, counted boolean, limited integer, log_status text,
   code text, message text, external_id text, details jsonb, duration_ms integer, outcome text, calls jsonb, follow_ups jsonb, requeue_code text,
-  probe boolean, go_on boolean);
+  probe boolean, continue_lane boolean);
 
 -- A job whose outcome was written: where it stood in its lane, and what its follow-ups inherit.
-create type ended_job as (lane text collate "C", fence bigint, effect text, go_on boolean, seq bigint, run_id uuid, follow_ups jsonb, requeue_code text);
+create type ended_job as (lane text collate "C", fence bigint, effect text, continue_lane boolean, seq bigint, run_id uuid, follow_ups jsonb, requeue_code text);
 
 -- Writes job, log and attempt of each outcome; the caller holds the locks of their lanes.
 create function queue_write_outcomes(p_outcomes job_outcome[], p_now timestamptz) returns ended_job[] language plpgsql volatile
@@ -48,7 +48,7 @@ begin
     select e.job_id, e.number, e.firm_id, p_now - e.duration_ms * interval '1 ms', e.duration_ms, e.outcome, e.code, coalesce(e.calls, '[]')
     from ended e
     on conflict (job_id, number) do nothing)
-  select array_agg((e.lane, e.fence, e.effect, coalesce(e.go_on, false), e.seq, e.run_id, e.follow_ups, e.requeue_code)::ended_job)
+  select array_agg((e.lane, e.fence, e.effect, coalesce(e.continue_lane, false), e.seq, e.run_id, e.follow_ups, e.requeue_code)::ended_job)
     into v_ended from ended e;
   if coalesce(cardinality(v_ended), 0) < cardinality(p_outcomes) then
     -- A lane whose job has vanished is freed all the same.
@@ -95,19 +95,19 @@ declare
 begin
   with next as materialized (
     select e.lane, e.fence, case when e.effect <> 'later' then e.seq end as gone, e.job_id, e.run_at, e.priority,
-      e.go_on and e.effect <> 'later' and coalesce(e.run_at <= p_now, false) and not v_wide_pause and not l.transferring
-        and not exists (select 1 from pauses p where p.scope = 'connection:' || l.connection_id and p.until > p_now) as goes_on
+      e.continue_lane and e.effect <> 'later' and coalesce(e.run_at <= p_now, false) and not v_wide_pause and not l.transferring
+        and not exists (select 1 from pauses p where p.scope = 'connection:' || l.connection_id and p.until > p_now) as continues
     -- Side by side: a join of two arrays looks at each pair.
-    from rows from (unnest(p_ended), unnest(p_heads)) e(lane, fence, effect, go_on, seq, run_id, follow_ups, requeue_code, head_lane, job_id, run_at, priority)
+    from rows from (unnest(p_ended), unnest(p_heads)) e(lane, fence, effect, continue_lane, seq, run_id, follow_ups, requeue_code, head_lane, job_id, run_at, priority)
     join lanes l on l.key = e.lane),
   freed as (
     update lanes l set changed_at = clock_timestamp(), transferring = false, gone_through = coalesce(n.gone, l.gone_through),
-      worker = case when n.goes_on then l.worker end,
-      running_job = case when n.goes_on then n.job_id end,
-      fence = case when n.goes_on then nextval('fence_seq') else l.fence end,
-      ready_at = case when n.job_id is not null and not n.goes_on then greatest(n.run_at, p_now) end,
+      worker = case when n.continues then l.worker end,
+      running_job = case when n.continues then n.job_id end,
+      fence = case when n.continues then nextval('fence_seq') else l.fence end,
+      ready_at = case when n.job_id is not null and not n.continues then greatest(n.run_at, p_now) end,
       priority = case
-        when n.job_id is null or n.goes_on then l.priority
+        when n.job_id is null or n.continues then l.priority
         when n.priority = 0 then 0
         -- The highest of all that wait, as queue_lane_priority has it, without a call for each lane.
         else coalesce((select j.priority from jobs j where j.lane = l.key and j.state = 'queued' and j.priority < n.priority

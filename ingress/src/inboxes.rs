@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::config::{InboxChoice, IngressConfig};
 use shared::db::Database;
-use shared::inbox::{FirstChoice, Inbox, PostgresInbox, RedisInbox};
+use shared::inbox::{Failover, Inbox, PostgresInbox, RedisInbox};
 use shared::schema::{self, SchemaError};
 
 /// While Redis takes events, whoever asks for readiness does not wait longer for a database that hangs.
@@ -48,7 +48,7 @@ impl Inboxes {
             InboxChoice::Postgres => (self.postgres(), redis),
             InboxChoice::Redis => (redis, self.postgres()),
         };
-        Arc::new(FirstChoice::new(first, other, self.fallback))
+        Arc::new(Failover::new(first, other, self.fallback))
     }
 
     /// Waits until one of them is there.

@@ -1,15 +1,17 @@
 //! Ingress: the API's table of contents, and the life of its process.
 
+mod program;
+
+mod api;
 mod auth;
+
 mod body;
 mod error;
-mod inboxes;
-mod key_set;
 mod landing;
 mod limits;
-mod program;
 mod request;
-mod routes;
+
+mod inboxes;
 mod state;
 
 use anyhow::Context;
@@ -46,41 +48,41 @@ fn router() -> (Router<AppState>, Document) {
     // The package has none yet, and an empty one would say something else.
     api.info.license = None;
     let (router, document) = OpenApiRouter::with_openapi(api)
-        .routes(routes!(routes::events::post_events))
-        .routes(routes!(routes::events::get_event))
+        .routes(routes!(api::events::post_events))
+        .routes(routes!(api::events::get_event))
         .routes(routes!(
-            routes::connect::begin_connect,
-            routes::connect::follow_ticket
+            api::connect::begin_connect,
+            api::connect::follow_ticket
         ))
-        .routes(routes!(routes::callback::receive_callback))
-        .routes(routes!(routes::status::get_status))
+        .routes(routes!(api::callback::receive_callback))
+        .routes(routes!(api::status::get_status))
         .routes(routes!(
-            routes::sync::request_sync,
-            routes::sync_logs::list_sync_logs
+            api::sync::request_sync,
+            api::sync_logs::list_sync_logs
         ))
-        .routes(routes!(routes::jobs::list::list_jobs))
-        .routes(routes!(routes::jobs::failures::list_failures))
-        .routes(routes!(routes::jobs::probe::enqueue_probes))
-        .routes(routes!(routes::jobs::batches::retry_jobs))
-        .routes(routes!(routes::jobs::show::get_job))
-        .routes(routes!(routes::jobs::show::reveal_provider_words))
-        .routes(routes!(routes::jobs::act::retry_job))
-        .routes(routes!(routes::jobs::act::skip_job))
-        .routes(routes!(routes::jobs::act::cancel_job))
-        .routes(routes!(routes::jobs::act::run_job_now))
-        .routes(routes!(routes::jobs::batches::get_batch))
-        .routes(routes!(routes::jobs::batches::cancel_batch))
+        .routes(routes!(api::jobs::list::list_jobs))
+        .routes(routes!(api::jobs::failures::list_failures))
+        .routes(routes!(api::jobs::probe::enqueue_probes))
+        .routes(routes!(api::jobs::batches::retry_jobs))
+        .routes(routes!(api::jobs::show::get_job))
+        .routes(routes!(api::jobs::show::reveal_provider_words))
+        .routes(routes!(api::jobs::act::retry_job))
+        .routes(routes!(api::jobs::act::skip_job))
+        .routes(routes!(api::jobs::act::cancel_job))
+        .routes(routes!(api::jobs::act::run_job_now))
+        .routes(routes!(api::jobs::batches::get_batch))
+        .routes(routes!(api::jobs::batches::cancel_batch))
         .routes(routes!(
-            routes::pauses::list_pauses,
-            routes::pauses::add_pause,
-            routes::pauses::remove_pause
+            api::pauses::list_pauses,
+            api::pauses::add_pause,
+            api::pauses::remove_pause
         ))
-        .routes(routes!(routes::rate_limits::list_limits))
+        .routes(routes!(api::rate_limits::list_limits))
         .split_for_parts();
     let text = document.to_pretty_json().unwrap_or_default();
     let router = router.route(
         "/openapi.json",
-        axum::routing::get(move |guest| routes::openapi::get_openapi(guest, text)),
+        axum::routing::get(move |guest| api::openapi::get_openapi(guest, text)),
     );
     (router, document)
 }
@@ -109,7 +111,7 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
     // Bound before anybody is told that we are ready.
     let listener = bind(config.listen).await?;
     let inboxes = Inboxes::start(&config, database.clone()).await;
-    let ops = routes::ops::router(inboxes.clone(), metrics);
+    let ops = api::ops::router(inboxes.clone(), metrics);
     let ops_listener = bind(config.common.ops_listen).await?;
     tokio::spawn(async move {
         if let Err(error) = axum::serve(ops_listener, ops).await {

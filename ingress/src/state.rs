@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::FromRef;
 use shared::config::IngressConfig;
 use shared::crypto::KeyRing;
 use shared::db::{Database, Transaction};
@@ -32,6 +33,18 @@ pub(crate) struct AppState {
     pub(crate) keys: KeyRing,
     pub(crate) public_url: Url,
     pub(crate) dashboard_url: Url,
+}
+
+impl FromRef<AppState> for Arc<Authority> {
+    fn from_ref(state: &AppState) -> Self {
+        state.authority.clone()
+    }
+}
+
+impl FromRef<AppState> for CallerLimits {
+    fn from_ref(state: &AppState) -> Self {
+        state.limits.clone()
+    }
 }
 
 impl AppState {

@@ -6,9 +6,7 @@
 pub mod clock;
 pub mod config;
 pub mod crypto;
-pub mod retry;
 pub mod schema;
-pub mod storage;
 pub mod telemetry;
 
 pub mod domain;

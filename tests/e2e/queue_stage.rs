@@ -131,7 +131,7 @@ impl QueueStage {
         done: &[Leased],
         effect: &str,
         delay_ms: u64,
-        go_on: bool,
+        continue_lane: bool,
     ) -> Vec<(String, Option<Leased>)> {
         let status = if effect == "delete" {
             "success"
@@ -143,7 +143,7 @@ impl QueueStage {
             .map(|job| {
                 json!({ "lane": job.lane, "fence": job.fence, "job_id": job.id, "effect": effect, "delay_ms": delay_ms,
                     "waiting_for": "retry", "counted": false, "limited": 0, "log_status": status,
-                    "duration_ms": 1, "outcome": "done", "probe": true, "go_on": go_on })
+                    "duration_ms": 1, "outcome": "done", "probe": true, "continue_lane": continue_lane })
             })
             .collect();
         let rows = sqlx::query("select lane, next_fence as fence, id from queue_finish($1, $2)")

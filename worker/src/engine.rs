@@ -1,7 +1,7 @@
 //! One life under one lease: the tasks of a worker, started together and ended in order.
 //!
 //! Drain: the leaser ends first and with it apalis's source; running jobs go on under a lease that is still renewed;
-//! after the grace time they are told to stop and give their lanes back; the finisher commits what they left; the renewer
+//! after the grace time they are told to stop and give their lanes back; the finisher commits what they left; the heartbeat
 //! ends last, and the worker's row goes.
 
 use std::sync::Arc;
@@ -10,31 +10,31 @@ use std::time::Duration;
 use anyhow::Context;
 use apalis::prelude::{Data, WorkerBuilder};
 use shared::clock;
-use shared::config::{Retention, WorkerConfig};
-use shared::crypto::KeyRing;
+use shared::config::WorkerConfig;
 use shared::db::Database;
-use shared::domain::{WorkerId, job::LeasedJob};
+use shared::domain::{WorkerId, job::LeasedJob, retention::Retention};
 use shared::inbox::RedisAddress;
-use shared::providers::clio::Clio;
-use shared::queue::{self, GateSettings, LaneBackend, Lease};
-use shared::storage::Storage;
+use shared::queue::{self, GateSettings, Lease};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::auditor::Auditor;
-use crate::batches::Batches;
-use crate::executor::Executor;
-use crate::finisher::Finisher;
-use crate::gauges::Gauges;
-use crate::leaser::Leaser;
-use crate::listening::Listening;
-use crate::maintenance::Maintenance;
-use crate::mover::MoverLoop;
-use crate::pulse::Pulses;
-use crate::relay::RelayLoop;
-use crate::renewer::{Renewer, Verdict};
-use crate::slots::Slots;
+use crate::environment::Environment;
+use crate::execution::backend::LaneBackend;
+use crate::execution::executor::Executor;
+use crate::execution::finisher::Finisher;
+use crate::scheduling::heartbeat::{Heartbeat, Verdict};
+use crate::scheduling::leaser::Leaser;
+use crate::scheduling::listening::Listening;
+use crate::scheduling::slots::Slots;
+use crate::services::auditor::Auditor;
+use crate::services::batches::Batches;
+use crate::services::gauges::Gauges;
+use crate::services::maintenance::Maintenance;
+use crate::services::redis_drain::RedisDrainLoop;
+use crate::services::relay::RelayLoop;
+use crate::storage::Storage;
+use crate::watchdog::Watchdogs;
 
 /// How an engine ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,22 +46,10 @@ pub(crate) enum Ended {
     Broken,
 }
 
-/// What every job of this engine can reach.
-#[derive(Debug, Clone)]
-pub(crate) struct Shared {
-    pub(crate) database: Database,
-    pub(crate) keys: KeyRing,
-    pub(crate) storage: Storage,
-    pub(crate) clio: Clio,
-    pub(crate) gates: GateSettings,
-    pub(crate) slots: Arc<Slots>,
-    pub(crate) links_doubt_since: Option<chrono::DateTime<chrono::Utc>>,
-}
-
 pub(crate) struct Engine {
     worker: WorkerId,
-    shared: Shared,
-    renewer: Renewer,
+    environment: Environment,
+    heartbeat: Heartbeat,
     drain: CancellationToken,
     /// Ends leasing and everything beside it: at drain, and when the lease is lost.
     stop: CancellationToken,
@@ -70,7 +58,7 @@ pub(crate) struct Engine {
     retention: Retention,
     direct_url: String,
     redis: Option<RedisAddress>,
-    pulses: Pulses,
+    watchdogs: Watchdogs,
 }
 
 impl Engine {
@@ -79,16 +67,16 @@ impl Engine {
         config: &WorkerConfig,
         database: Database,
         drain: CancellationToken,
-        pulses: Pulses,
+        watchdogs: Watchdogs,
     ) -> anyhow::Result<Self> {
         let worker = WorkerId(clock::new_id());
         // A connection of its own: a beat must not wait behind the jobs' statements.
         let beats = Database::lazy(&config.common.database_url, 1)?;
         let name = format!("casehug-worker/{}", std::process::id());
-        let renewer = Renewer::start(beats, worker, &name, config.lease).await;
+        let heartbeat = Heartbeat::start(beats, worker, &name, config.lease).await;
         let lease = Lease {
             length: config.lease,
-            until: renewer.until(),
+            until: heartbeat.until(),
         };
         let clio = config
             .common
@@ -103,7 +91,7 @@ impl Engine {
             limits: Arc::default(),
         };
         let stop = drain.child_token();
-        let shared = Shared {
+        let environment = Environment {
             database,
             keys: config.common.token_keys.clone(),
             storage,
@@ -114,8 +102,8 @@ impl Engine {
         };
         Ok(Self {
             worker,
-            shared,
-            renewer,
+            environment,
+            heartbeat,
             drain,
             stop,
             grace: config.shutdown_grace,
@@ -123,48 +111,48 @@ impl Engine {
             retention: config.retention,
             direct_url: config.common.database_direct_url.clone(),
             redis: config.common.redis.clone(),
-            pulses,
+            watchdogs,
         })
     }
 
     pub(crate) async fn run(self) -> Ended {
-        let database = self.shared.database.clone();
-        let (stop, slots) = (self.stop, self.shared.slots.clone());
-        let aborts = self.renewer.aborts();
+        let database = self.environment.database.clone();
+        let (stop, slots) = (self.stop, self.environment.slots.clone());
+        let aborts = self.heartbeat.aborts();
         let (leased, source) = mpsc::channel::<LeasedJob>(usize::from(self.concurrency));
-        let finisher = Finisher::start(&database, self.worker, &slots, &self.pulses);
+        let finisher = Finisher::start(&database, self.worker, &slots, &self.watchdogs);
         let executor = Executor::new(
-            self.shared.clone(),
+            self.environment.clone(),
             finisher.handle(),
             slots.clone(),
             aborts.clone(),
             stop.clone(),
         );
-        let mut verdict = self.renewer.verdict();
-        let renewing = tokio::spawn(self.renewer.run(self.pulses.clone()));
+        let mut verdict = self.heartbeat.verdict();
+        let renewing = tokio::spawn(self.heartbeat.run(self.watchdogs.clone()));
         let mut tasks = JoinSet::new();
         let leaser = Leaser::new(database.clone(), self.worker, slots.clone(), leased);
-        tasks.spawn(leaser.run(stop.clone(), self.pulses.start("leaser")));
+        tasks.spawn(leaser.run(stop.clone(), self.watchdogs.start("leaser")));
         let inbox = Arc::new(Notify::new());
         let listening = Listening::new(self.direct_url, self.worker, slots.clone(), inbox.clone());
         tasks.spawn(listening.run(stop.clone()));
         let relay = RelayLoop::new(database.clone(), slots.clone(), inbox);
-        tasks.spawn(relay.run(stop.clone(), self.pulses.start("relay")));
+        tasks.spawn(relay.run(stop.clone(), self.watchdogs.start("relay")));
         if let Some(redis) = self.redis {
-            tasks.spawn(MoverLoop::new(database.clone(), redis).run(stop.clone()));
+            tasks.spawn(RedisDrainLoop::new(database.clone(), redis).run(stop.clone()));
         }
         let maintenance = Maintenance::new(
             database.clone(),
             self.worker,
             slots.clone(),
-            self.shared.gates.lease.length,
+            self.environment.gates.lease.length,
             self.retention,
         );
         tasks.spawn(maintenance.run(stop.clone()));
         let batches = Batches::new(database.clone(), slots.clone());
         tasks.spawn(batches.run(stop.clone()));
         tasks.spawn(Gauges::new(database.clone()).run(stop.clone()));
-        let auditor = Auditor::new(database.clone(), self.shared.gates.lease.length);
+        let auditor = Auditor::new(database.clone(), self.environment.gates.lease.length);
         tasks.spawn(auditor.run(stop.clone()));
 
         let apalis = WorkerBuilder::new("casehug")

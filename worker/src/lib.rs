@@ -1,38 +1,35 @@
 //! The worker: what runs in its process, in reading order.
 //!
-//! - `leaser` takes ready lanes and hands their jobs to apalis, through `shared::queue::LaneBackend`.
-//! - `executor` runs one job in a task of its own and turns its instruction into an outcome.
-//! - `finisher` commits the outcomes that have gathered.
-//! - `renewer` keeps the lease alive until the last job has ended, and stops all jobs when it cannot.
-//! - `listening` hears of events and ready lanes, and tells the leaser and the relay.
-//! - `mover` brings the Redis inbox into the Postgres one; `relay` fans that out; `maintenance` does what is due now and then;
-//!   `auditor` looks for broken invariants.
-//! - `batches` retries what people asked to be retried in bulk.
+//! - `cli` is the command line; `engine` starts and ends all tasks of one lease; `environment` is what every job can reach.
+//! - `scheduling` decides which lanes to take: `scheduler` and `slots` remember, `leaser` takes, `listening` passes notifications on,
+//!   `heartbeat` keeps the lease alive until the last job has ended, and stops all jobs when it cannot.
+//! - `execution` runs a job in a task of its own, turns its instruction into an outcome, and commits the outcomes that have gathered.
 //! - `registry` lists the jobs; `jobs` are they.
-//! - `cli` is the command line.
+//! - `services` run beside: `relay` fans events out, `redis_drain` brings the Redis inbox into the Postgres one, `batches` retries what
+//!   people asked to be retried in bulk, `maintenance` does what is due now and then, `auditor` looks for broken invariants.
+//! - `watchdog` says whether vital tasks still make progress; `ops` serves health and metrics.
 
-mod auditor;
-mod batches;
 mod engine;
-mod executor;
-mod finisher;
-#[cfg(test)]
-mod fixtures;
-mod gauges;
-mod judge;
-mod leaser;
-mod listening;
-mod maintenance;
-mod mover;
-mod ops;
-mod pulse;
-mod relay;
-mod renewer;
-mod rota;
-mod slots;
+
+mod registry;
+
+mod execution;
 
 pub mod jobs;
-mod registry;
+
+mod environment;
+
+mod scheduling;
+mod services;
+
+mod ops;
+mod watchdog;
+
+mod retry;
+mod storage;
+
+#[cfg(test)]
+mod fixtures;
 
 pub mod cli;
 
@@ -67,7 +64,7 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     // Before anybody is told that we are ready: from then on a signal means drain.
     let drain = CancellationToken::new();
     tokio::spawn(drain_on_signal(drain.clone())?);
-    let pulses = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;
+    let watchdogs = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;
     tokio::select! {
         good = wait_until_good(&config, &database) => good?,
         () = drain.cancelled() => return Ok(()),
@@ -75,7 +72,7 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     tracing::info!(concurrency = config.concurrency, "worker started");
     while !drain.is_cancelled() {
         let engine =
-            Engine::start(&config, database.clone(), drain.clone(), pulses.clone()).await?;
+            Engine::start(&config, database.clone(), drain.clone(), watchdogs.clone()).await?;
         match engine.run().await {
             Ended::Drained => break,
             Ended::LeaseLost => {

@@ -8,11 +8,11 @@ use shared::db::Database;
 use shared::schema;
 use shared::telemetry::Metrics;
 
-use crate::pulse::Pulses;
+use crate::watchdog::Watchdogs;
 
 #[derive(Clone)]
 struct Ops {
-    pulses: Pulses,
+    watchdogs: Watchdogs,
     database: Database,
     metrics: Metrics,
 }
@@ -22,8 +22,8 @@ pub(crate) async fn serve(
     address: SocketAddr,
     database: Database,
     metrics: Metrics,
-) -> anyhow::Result<Pulses> {
-    let pulses = Pulses::default();
+) -> anyhow::Result<Watchdogs> {
+    let watchdogs = Watchdogs::default();
     let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -32,7 +32,7 @@ pub(crate) async fn serve(
             get(|State(ops): State<Ops>| async move { ops.metrics.render() }),
         )
         .with_state(Ops {
-            pulses: pulses.clone(),
+            watchdogs: watchdogs.clone(),
             database,
             metrics,
         });
@@ -44,12 +44,12 @@ pub(crate) async fn serve(
             tracing::error!(error = %error, "the ops port ended");
         }
     });
-    Ok(pulses)
+    Ok(watchdogs)
 }
 
 /// Alive while every vital task makes progress; a database that is away is no reason to be started anew.
 async fn healthz(State(ops): State<Ops>) -> (StatusCode, String) {
-    let stuck = ops.pulses.stuck();
+    let stuck = ops.watchdogs.stuck();
     if stuck.is_empty() {
         (StatusCode::OK, "ok".into())
     } else {

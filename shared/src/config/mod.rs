@@ -11,7 +11,6 @@ mod reader;
 
 pub use common::{ClioConfig, Common, LogFormat};
 pub use ingress::{AuthKeys, InboxChoice, IngressConfig};
-pub use retention::Retention;
 pub use table::{SETTINGS, help};
 pub use worker::WorkerConfig;
 

@@ -1,45 +1,27 @@
-//! How long things are kept.
+//! Reads how long things are kept.
 
 use super::Reader;
+use crate::domain::retention::Retention;
 
-/// How long things are kept, in days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// The sync log and its attempts.
-    pub logs_days: u16,
-    /// Other operations and their attempts; breaches of invariants too.
-    pub activity_days: u16,
-    /// Events that were fanned out or rejected.
-    pub events_days: u16,
-    /// Jobs that failed for good: until then they can be retried.
-    pub failed_jobs_days: u16,
-    /// Webhooks with their sealed payloads.
-    pub webhook_events_days: u16,
-    /// Sealed words of providers in logs.
-    pub sealed_days: u16,
-}
-
-/// An event's id is unique for so long: a shorter retention would let it in again.
+/// An event's id is unique for 30 days: a shorter retention would let it in again.
 const EVENT_IDS_UNIQUE_DAYS: u16 = 30;
 const LONGEST_DAYS: u16 = 3_650;
 
-impl Retention {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let logs_days = days(reader, "RETENTION_LOGS_DAYS", 365, 1);
-        let activity_days = days(reader, "RETENTION_ACTIVITY_DAYS", 365, 1);
-        let events_days = days(reader, "RETENTION_EVENTS_DAYS", 30, EVENT_IDS_UNIQUE_DAYS);
-        let failed_jobs_days = days(reader, "RETENTION_FAILED_JOBS_DAYS", 90, 1);
-        let webhook_events_days = days(reader, "RETENTION_WEBHOOK_EVENTS_DAYS", 30, 1);
-        let sealed_days = days(reader, "RETENTION_SEALED_DAYS", 30, 1);
-        Some(Self {
-            logs_days: logs_days?,
-            activity_days: activity_days?,
-            events_days: events_days?,
-            failed_jobs_days: failed_jobs_days?,
-            webhook_events_days: webhook_events_days?,
-            sealed_days: sealed_days?,
-        })
-    }
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<Retention> {
+    let logs_days = days(reader, "RETENTION_LOGS_DAYS", 365, 1);
+    let activity_days = days(reader, "RETENTION_ACTIVITY_DAYS", 365, 1);
+    let events_days = days(reader, "RETENTION_EVENTS_DAYS", 30, EVENT_IDS_UNIQUE_DAYS);
+    let failed_jobs_days = days(reader, "RETENTION_FAILED_JOBS_DAYS", 90, 1);
+    let webhook_events_days = days(reader, "RETENTION_WEBHOOK_EVENTS_DAYS", 30, 1);
+    let sealed_days = days(reader, "RETENTION_SEALED_DAYS", 30, 1);
+    Some(Retention {
+        logs_days: logs_days?,
+        activity_days: activity_days?,
+        events_days: events_days?,
+        failed_jobs_days: failed_jobs_days?,
+        webhook_events_days: webhook_events_days?,
+        sealed_days: sealed_days?,
+    })
 }
 
 fn days(reader: &mut Reader<'_>, name: &str, default: u16, least: u16) -> Option<u16> {

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use object_store::ObjectStoreScheme;
 use url::Url;
 
-use super::{Common, Reader, Retention};
+use super::{Common, Reader, retention};
+use crate::domain::retention::Retention;
+
+/// The stores that `object_store` is built with here.
+const STORES: [&str; 2] = ["file", "s3"];
 
 /// What workers need.
 #[derive(Debug, Clone)]
@@ -32,11 +35,11 @@ impl WorkerConfig {
         let storage_url = reader.url("STORAGE_URL");
         if storage_url
             .as_ref()
-            .is_some_and(|url| ObjectStoreScheme::parse(url).is_err())
+            .is_some_and(|url| !STORES.contains(&url.scheme()))
         {
             reader.note(
                 "STORAGE_URL",
-                "must be file:///folder, s3://bucket/prefix or the like",
+                "must be file:///folder or s3://bucket/prefix",
             );
         }
         let dashboard_url = reader
@@ -55,7 +58,7 @@ impl WorkerConfig {
         };
         let lease = reader.seconds("LEASE_SECONDS", 15, 1..=300);
         let shutdown_grace = reader.seconds("SHUTDOWN_GRACE_SECONDS", 25, 0..=3600);
-        let retention = Retention::read(&mut reader);
+        let retention = retention::read(&mut reader);
         let doubt = reader.optional("LINKS_DOUBT_SINCE").map(|text| {
             let parsed = chrono::DateTime::parse_from_rfc3339(&text).map(|at| at.to_utc());
             reader.check(

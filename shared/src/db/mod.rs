@@ -6,6 +6,7 @@
 
 pub mod activity;
 pub mod breaker;
+pub mod channels;
 pub mod connections;
 pub mod events;
 pub mod gauges;
@@ -120,7 +121,7 @@ impl Database {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn tell(&self, channel: &'static str) -> Result<(), sqlx::Error> {
+    pub async fn notify(&self, channel: &'static str) -> Result<(), sqlx::Error> {
         // Several statements in one message are one transaction, and one trip.
         let told = format!(
             "set local role casehug_worker; set local synchronous_commit = off; select pg_notify('{channel}', '')"

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use crate::config::Retention;
+use crate::domain::retention::Retention;
 
 /// The tables that are walked, by the names of their walks.
 pub const WALKS: [&str; 5] = [

@@ -10,6 +10,7 @@ pub mod job;
 pub mod link;
 pub mod outcome;
 pub mod records;
+pub mod retention;
 
 pub use ids::{
     ConnectionId, ExternalId, FirmId, JobId, LinkId, MatterId, RunId, UploadId, WorkerId,

@@ -1,12 +1,12 @@
 //! The inbox: events are appended in group commits, and the relay fans them out to jobs in lanes.
 //!
-//! Two inboxes, one queue: Postgres, and with `REDIS_URL` a Redis stream whose entries the mover brings into the Postgres
+//! Two inboxes, one queue: Postgres, and with `REDIS_URL` a Redis stream whose entries a worker brings into the Postgres
 //! inbox. An event may come into both (an append that timed out and was made after all): its id makes that harmless, because
 //! the row of an id is made once.
 
 mod appender;
+mod failover;
 mod fan_out;
-mod first_choice;
 mod relay;
 
 mod postgres;
@@ -15,15 +15,12 @@ mod redis;
 use futures::future::BoxFuture;
 
 pub use appender::{AppendError, Appended, Appender};
-pub use first_choice::FirstChoice;
+pub use failover::Failover;
 pub use postgres::PostgresInbox;
-pub use redis::{Moved, Mover, RedisAddress, RedisInbox};
+pub use redis::{Moved, RedisAddress, RedisDrain, RedisInbox};
 pub use relay::{Relay, Relayed};
 
 use crate::domain::event::NewEvent;
-
-/// The channel on which ingress tells the relays that something was appended.
-pub const INBOX_CHANNEL: &str = "casehug_inbox";
 
 /// Where events are appended. What it answered with success outlives any process.
 pub trait Inbox: std::fmt::Debug + Send + Sync {

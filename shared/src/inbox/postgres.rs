@@ -3,25 +3,25 @@
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
 
-use crate::db::{Database, DbError, is_deadlock};
+use crate::db::{Database, DbError, channels::INBOX_CHANNEL, is_deadlock};
 use crate::domain::{FirmId, RunId, event::NewEvent};
-use crate::inbox::{Appending, INBOX_CHANNEL, Inbox, count_appended};
+use crate::inbox::{Appending, Inbox, count_appended};
 
 /// The inbox in Postgres: the one that the relay takes from.
 #[derive(Debug, Clone)]
 pub struct PostgresInbox {
     database: Database,
-    bell: mpsc::Sender<()>,
+    wakeup: mpsc::Sender<()>,
 }
 
 impl PostgresInbox {
-    /// The inbox of this database; needs a runtime, for it rings the relays' bell beside its answers.
+    /// The inbox of this database. It needs a runtime: the relays are woken beside its answers.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        // One ring stands for all that was committed before it.
-        let (bell, rings) = mpsc::channel(1);
-        tokio::spawn(ring(database.clone(), rings));
-        Self { database, bell }
+        // One wakeup stands for all that was committed before it.
+        let (wakeup, wakeups) = mpsc::channel(1);
+        tokio::spawn(wake_relays(database.clone(), wakeups));
+        Self { database, wakeup }
     }
 
     async fn commit(&self, events: &[NewEvent]) -> Result<Vec<bool>, DbError> {
@@ -32,10 +32,10 @@ impl PostgresInbox {
     }
 }
 
-async fn ring(database: Database, mut rings: mpsc::Receiver<()>) {
-    while rings.recv().await.is_some() {
-        if let Err(error) = database.tell(INBOX_CHANNEL).await {
-            tracing::debug!(error = %error, "the relays were not told and look by themselves");
+async fn wake_relays(database: Database, mut wakeups: mpsc::Receiver<()>) {
+    while wakeups.recv().await.is_some() {
+        if let Err(error) = database.notify(INBOX_CHANNEL).await {
+            tracing::debug!(error = %error, "the relays were not notified and look by themselves");
         }
     }
 }
@@ -54,8 +54,8 @@ impl Inbox for PostgresInbox {
                     other => break other?,
                 }
             };
-            // A full bell is about to ring.
-            let _ = self.bell.try_send(());
+            // A full channel: the relays are about to be woken.
+            let _ = self.wakeup.try_send(());
             count_appended(self, events.len());
             Ok(new)
         })

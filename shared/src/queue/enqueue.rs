@@ -2,16 +2,14 @@
 
 use sqlx::PgConnection;
 
+use crate::db::channels::JOBS_CHANNEL;
 use crate::domain::{ConnectionId, WorkerId, job::NewJob};
 
-/// The channel on which workers hear of lanes that became ready: connection ids, space-separated, [`EVERYTHING`], or the word
-/// "left", a worker's id and connection ids.
-pub const JOBS_CHANNEL: &str = "casehug_jobs";
 /// The payload that tells workers to look at every connection, also at paused ones.
 pub const EVERYTHING: &str = "*";
-/// A worker that has no room left what is ready on these connections.
+/// Opens the payload of a worker that has no free slot for the lanes it leaves ready.
 pub(super) const LEFT: &str = "left";
-/// So many ids fit into one notification (8,000 bytes); more say "everything".
+/// 200 ids fit into one notification (8,000 bytes); more become "everything".
 const MOST_NAMED: usize = 200;
 
 /// Appends jobs in order and tells the workers which connections have a lane that became ready. Belongs into the transaction

@@ -48,7 +48,7 @@ pub struct Outcome {
     /// A probe says nothing about its connection.
     pub probe: bool,
     /// If the lane's next job is due, this worker takes it at once: nobody else waits for the slot.
-    pub go_on: bool,
+    pub continue_lane: bool,
 }
 
 /// One execution for the history.

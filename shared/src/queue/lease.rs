@@ -17,7 +17,7 @@ pub struct Visit {
     /// No lane of the connection is ready since before this time.
     pub ready_floor: Option<DateTime<Utc>>,
     /// No lane of the connection is held since before this turn.
-    pub turn_floor: i64,
+    pub first_fence_floor: i64,
     /// It is the turn of the connection's background work.
     pub background_first: bool,
 }
@@ -31,7 +31,7 @@ pub enum Found {
     Paused(Duration),
     /// The connection's cap is reached: more may be due, perhaps something that a person waits for.
     Full { person: bool },
-    /// More is due than the worker had room for, perhaps something that a person waits for.
+    /// More is due than the worker had slots for, perhaps something that a person waits for.
     More { person: bool },
     /// Nothing more is due; the next lane becomes due after this wait.
     Clear(Option<Duration>),
@@ -43,7 +43,7 @@ pub struct Visited {
     pub connection: ConnectionId,
     pub found: Found,
     pub ready_floor: Option<DateTime<Utc>>,
-    pub turn_floor: i64,
+    pub first_fence_floor: i64,
 }
 
 /// What a lease brought.
@@ -55,7 +55,7 @@ pub struct Leased {
 
 /// How many lanes may be taken.
 #[derive(Debug, Clone, Copy)]
-pub struct Room {
+pub struct Capacity {
     pub all: i32,
     /// Of these, lanes that no person waits for.
     pub others: i32,
@@ -68,12 +68,12 @@ pub struct Room {
 pub async fn lease(
     database: &Database,
     worker: WorkerId,
-    room: Room,
+    capacity: Capacity,
     visits: &[Visit],
 ) -> Result<Leased, sqlx::Error> {
     let connections: Vec<_> = visits.iter().map(|v| v.connection.0).collect();
     let ready_floors: Vec<_> = visits.iter().map(|v| v.ready_floor).collect();
-    let turn_floors: Vec<_> = visits.iter().map(|v| v.turn_floor).collect();
+    let first_fence_floors: Vec<_> = visits.iter().map(|v| v.first_fence_floor).collect();
     let background: Vec<_> = visits.iter().map(|v| v.background_first).collect();
     let mut db = database.worker().await?;
     let rows = sqlx::query_as!(
@@ -82,11 +82,11 @@ pub async fn lease(
              matter_id, upload_id, explicit, run_id, event_ids, priority, attempts, limited, age_ms, cancelled
            from queue_lease($1, $2, $3, $4, $5, $6, $7)"#,
         worker.0,
-        room.all,
-        room.others,
+        capacity.all,
+        capacity.others,
         &connections,
         &ready_floors as &[Option<DateTime<Utc>>],
-        &turn_floors,
+        &first_fence_floors,
         &background,
     )
     .fetch_all(&mut *db)
@@ -141,7 +141,7 @@ impl LeaseRow {
                 _ => return Err(corrupt("queue_lease.found")),
             },
             ready_floor: self.ready_floor,
-            turn_floor: self.turn_floor.unwrap_or(0),
+            first_fence_floor: self.turn_floor.unwrap_or(0),
         })
     }
 

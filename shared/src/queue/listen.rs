@@ -1,30 +1,30 @@
-//! Hearing of new events and ready lanes through LISTEN, on a connection of its own.
+//! Notifications of new events and ready lanes through LISTEN, on a connection of its own.
 //!
-//! What is heard is only a hint to look at once: the poll is the truth, and a reconnect counts as hearing everything.
-//! A connection can end without a word, in a gateway that forgets it: one that is silent is asked whether it still stands.
+//! A notification only hurries a look: the poll is the truth, and a reconnect counts as a notification of everything.
+//! A gateway can drop a connection without a word: a silent one is asked whether it still stands.
 
 use std::time::Duration;
 
 use sqlx::{Executor, postgres::PgListener};
 use tokio::time::timeout;
 
+use crate::db::channels::{INBOX_CHANNEL, JOBS_CHANNEL};
 use crate::domain::{ConnectionId, WorkerId};
-use crate::inbox::INBOX_CHANNEL;
-use crate::queue::enqueue::{EVERYTHING, JOBS_CHANNEL, LEFT};
+use crate::queue::enqueue::{EVERYTHING, LEFT};
 
 /// Between two tries to connect.
 const RECONNECT: Duration = Duration::from_millis(500);
-/// After such a silence it is asked; an answer takes so long at most.
+/// After 15 s without a notification the server is asked; it has 5 s to answer.
 const SILENCE: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// What there is to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum Notification {
     Events,
     /// Lanes of these connections became ready.
     Jobs(Vec<ConnectionId>),
-    /// A worker has ended jobs of these connections and has no room for what is left there.
+    /// A worker has ended jobs of these connections and has no free slot for the lanes it leaves ready.
     Left {
         by: WorkerId,
         connections: Vec<ConnectionId>,
@@ -52,12 +52,12 @@ impl Listener {
         }
     }
 
-    /// Waits until something is heard, reconnecting for as long as it takes.
-    pub async fn hear(&mut self) -> Heard {
+    /// Waits for a notification, reconnecting for as long as it takes.
+    pub async fn next(&mut self) -> Notification {
         loop {
             let Some(connection) = &mut self.connection else {
                 match self.connect().await {
-                    Ok(()) => return Heard::Anything,
+                    Ok(()) => return Notification::Anything,
                     Err(error) => {
                         tracing::warn!(error = %error, "listening failed, trying again");
                         tokio::time::sleep(RECONNECT).await;
@@ -66,7 +66,9 @@ impl Listener {
                 }
             };
             match timeout(SILENCE, connection.try_recv()).await {
-                Ok(Ok(Some(note))) if note.channel() == INBOX_CHANNEL => return Heard::Events,
+                Ok(Ok(Some(note))) if note.channel() == INBOX_CHANNEL => {
+                    return Notification::Events;
+                }
                 Ok(Ok(Some(note))) => return jobs(note.payload()),
                 Err(_) if stands(connection).await => {}
                 Ok(Ok(None) | Err(_)) | Err(_) => self.connection = None,
@@ -83,7 +85,7 @@ impl Listener {
     }
 }
 
-/// What is heard meanwhile is kept for the next call.
+/// A notification that comes meanwhile is kept for the next call.
 async fn stands(connection: &mut PgListener) -> bool {
     matches!(
         timeout(ANSWER, connection.execute("select 1")).await,
@@ -92,9 +94,9 @@ async fn stands(connection: &mut PgListener) -> bool {
 }
 
 /// What is not understood means everything: a newer version may say more.
-fn jobs(payload: &str) -> Heard {
+fn jobs(payload: &str) -> Notification {
     if payload == EVERYTHING {
-        return Heard::AllJobs;
+        return Notification::AllJobs;
     }
     let mut words = payload.split_ascii_whitespace().peekable();
     let by = words
@@ -104,9 +106,9 @@ fn jobs(payload: &str) -> Heard {
         .map(|id| id.parse().map(ConnectionId))
         .collect::<Result<Vec<_>, _>>();
     match (by, connections) {
-        (None, Ok(connections)) => Heard::Jobs(connections),
-        (Some(Ok(by)), Ok(connections)) => Heard::Left { by, connections },
-        (Some(Err(_)), _) | (_, Err(_)) => Heard::AllJobs,
+        (None, Ok(connections)) => Notification::Jobs(connections),
+        (Some(Ok(by)), Ok(connections)) => Notification::Left { by, connections },
+        (Some(Err(_)), _) | (_, Err(_)) => Notification::AllJobs,
     }
 }
 
@@ -120,14 +122,17 @@ mod tests {
     fn what_a_worker_left_is_told_from_what_became_ready_and_what_is_not_understood_means_all() {
         let (one, worker) = (Uuid::from_u128(1), Uuid::from_u128(9));
 
-        assert_eq!(jobs(&one.to_string()), Heard::Jobs(vec![ConnectionId(one)]));
-        let left = Heard::Left {
+        assert_eq!(
+            jobs(&one.to_string()),
+            Notification::Jobs(vec![ConnectionId(one)])
+        );
+        let left = Notification::Left {
             by: WorkerId(worker),
             connections: vec![ConnectionId(one)],
         };
         assert_eq!(jobs(&format!("left {worker} {one}")), left);
         for strange in ["*", "left", "left x", "moved a"] {
-            assert_eq!(jobs(strange), Heard::AllJobs, "{strange}");
+            assert_eq!(jobs(strange), Notification::AllJobs, "{strange}");
         }
     }
 }

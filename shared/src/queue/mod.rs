@@ -6,7 +6,6 @@
 pub mod admin;
 
 pub mod auditor;
-mod backend;
 mod enqueue;
 mod finish;
 mod lease;
@@ -14,13 +13,12 @@ mod listen;
 mod liveness;
 mod permit;
 
-pub use backend::{LaneBackend, QueueError};
-pub use enqueue::{EVERYTHING, JOBS_CHANNEL, enqueue, notify_everything, notify_ready};
+pub use enqueue::{EVERYTHING, enqueue, notify_everything, notify_ready};
 pub use finish::{Announce, Attempt, Finished, Outcome, Written, finish, is_held};
 pub use lease::{
-    Found, Leased, ReadyConnection, Room, Visit, Visited, lease, list_ready_connections,
+    Capacity, Found, Leased, ReadyConnection, Visit, Visited, lease, list_ready_connections,
 };
-pub use listen::{Heard, Listener};
+pub use listen::{Listener, Notification};
 pub use liveness::{
     HeldLane, beat, begin_transfer, deregister, give_back, list_held, register, take_over,
 };

@@ -3,7 +3,7 @@
 mod store;
 
 mod conformance;
-mod mover;
+mod drain;
 
 mod stage;
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::db::Database;
 use shared::domain::FirmId;
 use shared::domain::event::NewEvent;
-use shared::inbox::{Inbox, Mover, PostgresInbox, RedisAddress, RedisInbox};
+use shared::inbox::{Inbox, PostgresInbox, RedisAddress, RedisDrain, RedisInbox};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -97,17 +97,17 @@ impl Store {
         }
     }
 
-    pub(super) fn mover(&self) -> Mover {
+    pub(super) fn redis_drain(&self) -> RedisDrain {
         let address = RedisAddress::parse(&self.server().url()).unwrap();
-        Mover::new(self.database.clone(), address)
+        RedisDrain::new(self.database.clone(), address)
     }
 
     /// Waits until everything that was accepted is in the Postgres inbox.
     pub(super) async fn drain(&self) {
         if let Kind::Redis(redis) = &self.kind {
-            let mut mover = self.mover();
+            let mut drain = self.redis_drain();
             while redis.length(super::STREAM).await.unwrap() > 0 {
-                mover.run_once().await.unwrap();
+                drain.run_once().await.unwrap();
             }
         }
     }

@@ -21,7 +21,7 @@ pub(super) enum Step {
     Finish {
         held: usize,
         effect: Effect,
-        go_on: bool,
+        continue_lane: bool,
     },
     /// An outcome that was written before, or whose lease was lost, comes again.
     FinishStale {
@@ -77,7 +77,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         8 => (0..LANES, 0..3_i16, proptest::option::weighted(0.3, 0..2_u8))
             .prop_map(|(lane, priority, twin)| Step::Enqueue { lane, priority, twin }),
         6 => (0..WORKERS, 1..5).prop_map(|(worker, limit)| Step::Lease { worker, limit }),
-        8 => (which.clone(), effect, any::<bool>()).prop_map(|(held, effect, go_on)| Step::Finish { held, effect, go_on }),
+        8 => (which.clone(), effect, any::<bool>()).prop_map(|(held, effect, continue_lane)| Step::Finish { held, effect, continue_lane }),
         2 => which.clone().prop_map(|old| Step::FinishStale { old }),
         1 => which.clone().prop_map(|held| Step::GiveBack { held }),
         2 => which.clone().prop_map(|failed| Step::Retry { failed }),

@@ -213,14 +213,20 @@ async fn stall_past_a_takeover(stage: &QueueStage, seen: &Seen, me: Uuid, leased
 }
 
 /// Finishes all, going on with the lanes' next jobs or not.
-async fn finish_all(stage: &QueueStage, seen: &Seen, me: Uuid, mut left: Vec<Leased>, go_on: bool) {
+async fn finish_all(
+    stage: &QueueStage,
+    seen: &Seen,
+    me: Uuid,
+    mut left: Vec<Leased>,
+    continue_lane: bool,
+) {
     while !left.is_empty() {
         let seqs = read_seqs(stage, &left).await;
         if seqs.len() != left.len() {
             seen.gone_handed_out.fetch_add(1, Ordering::SeqCst);
         }
         let mut written: HashMap<_, _> = stage
-            .finish_or_go_on(me, &left, "delete", 0, go_on)
+            .finish_or_go_on(me, &left, "delete", 0, continue_lane)
             .await
             .into_iter()
             .collect();

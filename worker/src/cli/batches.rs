@@ -5,27 +5,27 @@ use serde_json::json;
 use shared::queue::admin::{self, Batch, JobFilter};
 use uuid::Uuid;
 
-use super::Office;
+use super::AdminContext;
 use super::arguments::BatchesVerb;
 use super::print::{time, time_or_dash};
 
-pub(super) async fn run(office: &Office, verb: BatchesVerb) -> anyhow::Result<()> {
+pub(super) async fn run(context: &AdminContext, verb: BatchesVerb) -> anyhow::Result<()> {
     match verb {
-        BatchesVerb::Show { id } => show(office, id).await,
-        BatchesVerb::Cancel { id } => cancel(office, id).await,
+        BatchesVerb::Show { id } => show(context, id).await,
+        BatchesVerb::Cancel { id } => cancel(context, id).await,
     }
 }
 
 /// Counts; then, unless that was all, begins a batch that the workers work off.
 pub(super) async fn retry_all(
-    office: &Office,
+    context: &AdminContext,
     filter: &JobFilter,
     dry_run: bool,
 ) -> anyhow::Result<()> {
-    let mut db = office.begin().await?;
+    let mut db = context.begin().await?;
     let counted = admin::count_matching(&mut db, filter).await?;
     if dry_run {
-        return office.form.show(&json!({ "counted": counted }), |_| {
+        return context.form.show(&json!({ "counted": counted }), |_| {
             vec![vec![format!("{counted} failed jobs match")]]
         });
     }
@@ -34,26 +34,26 @@ pub(super) async fn retry_all(
         "{counted} jobs match, more than the {} of one batch: narrow the filter",
         admin::MOST_IN_A_BATCH
     );
-    let id = admin::begin_batch(&mut db, filter, &office.author).await?;
-    let batch = admin::find_batch(&mut db, office.firm, id).await?;
+    let id = admin::begin_batch(&mut db, filter, &context.author).await?;
+    let batch = admin::find_batch(&mut db, context.firm, id).await?;
     db.commit().await?;
-    office.form.show(&batch.context("no such batch")?, rows)
+    context.form.show(&batch.context("no such batch")?, rows)
 }
 
-async fn show(office: &Office, id: Uuid) -> anyhow::Result<()> {
-    let mut db = office.begin().await?;
-    let batch = admin::find_batch(&mut db, office.firm, id).await?;
-    office.form.show(&batch.context("no such batch")?, rows)
+async fn show(context: &AdminContext, id: Uuid) -> anyhow::Result<()> {
+    let mut db = context.begin().await?;
+    let batch = admin::find_batch(&mut db, context.firm, id).await?;
+    context.form.show(&batch.context("no such batch")?, rows)
 }
 
-async fn cancel(office: &Office, id: Uuid) -> anyhow::Result<()> {
-    let mut db = office.begin().await?;
-    let cancelled = admin::cancel_batch(&mut db, office.firm, id, &office.author).await?;
-    let batch = admin::find_batch(&mut db, office.firm, id).await?;
+async fn cancel(context: &AdminContext, id: Uuid) -> anyhow::Result<()> {
+    let mut db = context.begin().await?;
+    let cancelled = admin::cancel_batch(&mut db, context.firm, id, &context.author).await?;
+    let batch = admin::find_batch(&mut db, context.firm, id).await?;
     let batch = batch.context("no such batch")?;
     anyhow::ensure!(cancelled, "the batch is {} already", batch.state);
     db.commit().await?;
-    office.form.show(&batch, rows)
+    context.form.show(&batch, rows)
 }
 
 fn rows(batch: &Batch) -> Vec<Vec<String>> {

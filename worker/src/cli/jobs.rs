@@ -5,7 +5,7 @@ use shared::domain::{ConnectionId, JobId};
 use shared::queue::admin::{self, Act, JobDetail, JobFilter, JobPage, JobView, Seek};
 use uuid::Uuid;
 
-use super::Office;
+use super::AdminContext;
 use super::arguments::JobsVerb;
 use super::batches;
 use super::print::{or_dash, time, time_or_dash, words};
@@ -14,33 +14,33 @@ use super::print::{or_dash, time, time_or_dash, words};
 const MOST_PAGES: usize = 100;
 const PAGE: i32 = 200;
 
-pub(super) async fn run(office: &Office, verb: JobsVerb) -> anyhow::Result<()> {
+pub(super) async fn run(context: &AdminContext, verb: JobsVerb) -> anyhow::Result<()> {
     match verb {
         JobsVerb::List {
             state,
             filter,
             limit,
             cursor,
-        } => list(office, &filter.of(office.firm, state), limit, cursor).await,
-        JobsVerb::Show { id } => show(office, id).await,
-        JobsVerb::Retry { id } => act(office, Act::Retry, id).await,
+        } => list(context, &filter.of(context.firm, state), limit, cursor).await,
+        JobsVerb::Show { id } => show(context, id).await,
+        JobsVerb::Retry { id } => act(context, Act::Retry, id).await,
         JobsVerb::RetryAll { filter, dry_run } => {
-            batches::retry_all(office, &filter.of(office.firm, None), dry_run).await
+            batches::retry_all(context, &filter.of(context.firm, None), dry_run).await
         }
-        JobsVerb::Skip { id } => act(office, Act::Skip, id).await,
-        JobsVerb::Cancel { id } => act(office, Act::Cancel, id).await,
-        JobsVerb::RunNow { id } => act(office, Act::RunNow, id).await,
-        JobsVerb::Failures { filter } => failures(office, &filter.of(office.firm, None)).await,
+        JobsVerb::Skip { id } => act(context, Act::Skip, id).await,
+        JobsVerb::Cancel { id } => act(context, Act::Cancel, id).await,
+        JobsVerb::RunNow { id } => act(context, Act::RunNow, id).await,
+        JobsVerb::Failures { filter } => failures(context, &filter.of(context.firm, None)).await,
         JobsVerb::Probe {
             connection,
             count,
             lanes,
-        } => probe(office, connection, count, lanes).await,
+        } => probe(context, connection, count, lanes).await,
     }
 }
 
 async fn list(
-    office: &Office,
+    context: &AdminContext,
     filter: &JobFilter,
     limit: i32,
     cursor: Option<String>,
@@ -55,7 +55,7 @@ async fn list(
             None => None,
         };
         let left = limit - i32::try_from(page.jobs.len())?;
-        let mut db = office.begin().await?;
+        let mut db = context.begin().await?;
         let next = admin::list(&mut db, filter, after, left.min(PAGE)).await?;
         page.jobs.extend(next.jobs);
         page.next_cursor = next.next_cursor;
@@ -63,7 +63,7 @@ async fn list(
             break;
         }
     }
-    office.form.show(&page, page_rows)
+    context.form.show(&page, page_rows)
 }
 
 fn page_rows(page: &JobPage) -> Vec<Vec<String>> {
@@ -100,10 +100,10 @@ fn waiting(job: &JobView) -> String {
     }
 }
 
-async fn show(office: &Office, id: Uuid) -> anyhow::Result<()> {
-    let mut db = office.begin().await?;
-    let job = admin::find(&mut db, office.firm, JobId(id)).await?;
-    office.form.show(&job.context("no such job")?, detail_rows)
+async fn show(context: &AdminContext, id: Uuid) -> anyhow::Result<()> {
+    let mut db = context.begin().await?;
+    let job = admin::find(&mut db, context.firm, JobId(id)).await?;
+    context.form.show(&job.context("no such job")?, detail_rows)
 }
 
 fn detail_rows(detail: &JobDetail) -> Vec<Vec<String>> {
@@ -146,11 +146,11 @@ fn detail_rows(detail: &JobDetail) -> Vec<Vec<String>> {
     facts.into_iter().chain(executions).chain(acts).collect()
 }
 
-async fn act(office: &Office, act: Act, id: Uuid) -> anyhow::Result<()> {
-    let mut db = office.begin().await?;
-    let acted = admin::act(&mut db, office.firm, act, JobId(id), &office.author).await?;
+async fn act(context: &AdminContext, act: Act, id: Uuid) -> anyhow::Result<()> {
+    let mut db = context.begin().await?;
+    let acted = admin::act(&mut db, context.firm, act, JobId(id), &context.author).await?;
     db.commit().await?;
-    office.form.show(&acted, |acted| {
+    context.form.show(&acted, |acted| {
         let joined = acted.joined.map(|twin| format!(" job {twin}"));
         vec![vec![format!(
             "{}{}",
@@ -160,10 +160,10 @@ async fn act(office: &Office, act: Act, id: Uuid) -> anyhow::Result<()> {
     })
 }
 
-async fn failures(office: &Office, filter: &JobFilter) -> anyhow::Result<()> {
-    let mut db = office.begin().await?;
+async fn failures(context: &AdminContext, filter: &JobFilter) -> anyhow::Result<()> {
+    let mut db = context.begin().await?;
     let failures = admin::failures(&mut db, filter).await?;
-    office.form.show(&failures, |failures| {
+    context.form.show(&failures, |failures| {
         let mut rows = vec![words([
             "JOBS", "PLATFORM", "CODE", "LAST", "EXAMPLE", "MESSAGE",
         ])];
@@ -184,15 +184,20 @@ async fn failures(office: &Office, filter: &JobFilter) -> anyhow::Result<()> {
     })
 }
 
-async fn probe(office: &Office, connection: Uuid, count: u32, lanes: u32) -> anyhow::Result<()> {
-    let firm = office.firm.context("--firm is missing")?;
+async fn probe(
+    context: &AdminContext,
+    connection: Uuid,
+    count: u32,
+    lanes: u32,
+) -> anyhow::Result<()> {
+    let firm = context.firm.context("--firm is missing")?;
     // As over HTTP: only the worker's role appends jobs.
-    let mut db = office.database.worker().await?;
+    let mut db = context.database.worker().await?;
     let probes =
         admin::enqueue_probes(&mut db, firm, ConnectionId(connection), count, lanes).await?;
     let probes = probes.context("no such connection of this firm")?;
     db.commit().await?;
-    office.form.show(&probes, |probes| {
+    context.form.show(&probes, |probes| {
         vec![vec![format!("{} jobs, run {}", probes.jobs, probes.run_id)]]
     })
 }

@@ -3,15 +3,15 @@
 use serde_json::json;
 use shared::limit;
 
-use super::Office;
+use super::AdminContext;
 use super::print::{time_or_dash, words};
 
 const MOST: i64 = 10_000;
 
-pub(super) async fn run(office: &Office) -> anyhow::Result<()> {
-    let mut db = office.begin().await?;
-    let limits = limit::list(&mut db, office.firm, "", MOST).await?;
-    office.form.show(&json!({ "limits": limits }), |_| {
+pub(super) async fn run(context: &AdminContext) -> anyhow::Result<()> {
+    let mut db = context.begin().await?;
+    let limits = limit::list(&mut db, context.firm, "", MOST).await?;
+    context.form.show(&json!({ "limits": limits }), |_| {
         let mut rows = vec![words([
             "BUCKET",
             "BUDGET",

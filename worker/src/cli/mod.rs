@@ -50,7 +50,7 @@ fn report(error: &anyhow::Error) {
 
 /// Does what the command line says.
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let office = |database| Office {
+    let context = |database| AdminContext {
         database,
         firm: arguments.firm.map(FirmId),
         author: arguments.author.clone().unwrap_or_else(os_user),
@@ -67,25 +67,25 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Migrate => migrate().await,
         Command::Audit { repair } => {
-            let office = office(database()?);
-            audit::run(&office.database, office.form, repair).await
+            let context = context(database()?);
+            audit::run(&context.database, context.form, repair).await
         }
-        Command::Jobs { verb } => jobs::run(&office(database()?), verb).await,
-        Command::Batches { verb } => batches::run(&office(database()?), verb).await,
-        Command::Pauses { verb } => pauses::run(&office(database()?), verb).await,
-        Command::Limits => limits::run(&office(database()?)).await,
+        Command::Jobs { verb } => jobs::run(&context(database()?), verb).await,
+        Command::Batches { verb } => batches::run(&context(database()?), verb).await,
+        Command::Pauses { verb } => pauses::run(&context(database()?), verb).await,
+        Command::Limits => limits::run(&context(database()?)).await,
     }
 }
 
 /// From where a person administers: whose records are meant, who acts, and how it is shown.
-struct Office {
+struct AdminContext {
     database: Database,
     firm: Option<FirmId>,
     author: String,
     form: Form,
 }
 
-impl Office {
+impl AdminContext {
     /// A transaction that sees the firm's rows alone, or all firms' when none was named.
     async fn begin(&self) -> anyhow::Result<Transaction> {
         let transaction = match self.firm {

@@ -6,15 +6,15 @@ use shared::clock;
 use shared::db::pauses::{self, PauseScope};
 use shared::queue;
 
-use super::Office;
+use super::AdminContext;
 use super::arguments::PausesVerb;
 use super::print::{or_dash, time_or_dash, words};
 
 const MOST: i64 = 10_000;
 
-pub(super) async fn run(office: &Office, verb: PausesVerb) -> anyhow::Result<()> {
+pub(super) async fn run(context: &AdminContext, verb: PausesVerb) -> anyhow::Result<()> {
     match verb {
-        PausesVerb::List => list(office).await,
+        PausesVerb::List => list(context).await,
         PausesVerb::Add {
             scope,
             reason,
@@ -22,16 +22,16 @@ pub(super) async fn run(office: &Office, verb: PausesVerb) -> anyhow::Result<()>
             lasting,
         } => {
             let until = until.or_else(|| lasting.map(|time| clock::wall_now() + time));
-            add(office, scope, &reason, until).await
+            add(context, scope, &reason, until).await
         }
-        PausesVerb::Remove { scope } => remove(office, scope).await,
+        PausesVerb::Remove { scope } => remove(context, scope).await,
     }
 }
 
-async fn list(office: &Office) -> anyhow::Result<()> {
-    let mut db = office.begin().await?;
-    let pauses = pauses::list(&mut db, office.firm, None, MOST).await?;
-    office.form.show(&json!({ "pauses": pauses }), |_| {
+async fn list(context: &AdminContext) -> anyhow::Result<()> {
+    let mut db = context.begin().await?;
+    let pauses = pauses::list(&mut db, context.firm, None, MOST).await?;
+    context.form.show(&json!({ "pauses": pauses }), |_| {
         let mut rows = vec![words(["SCOPE", "KIND", "UNTIL", "BY", "REASON"])];
         rows.extend(pauses.iter().map(|pause| {
             vec![
@@ -47,18 +47,18 @@ async fn list(office: &Office) -> anyhow::Result<()> {
 }
 
 async fn add(
-    office: &Office,
+    context: &AdminContext,
     scope: PauseScope,
     reason: &str,
     until: Option<DateTime<Utc>>,
 ) -> anyhow::Result<()> {
     // An operator may pause what is nobody's own: no firm's role writes that.
-    let mut db = office.database.worker().await?;
-    pauses::insert(&mut db, office.firm, scope, until, reason, &office.author).await?;
+    let mut db = context.database.worker().await?;
+    pauses::insert(&mut db, context.firm, scope, until, reason, &context.author).await?;
     queue::notify_everything(&mut db).await?;
     db.commit().await?;
     let done = json!({ "paused": scope.to_string(), "until": until });
-    office.form.show(&done, |_| {
+    context.form.show(&done, |_| {
         vec![vec![format!(
             "paused {scope} until {}",
             time_or_dash(until)
@@ -66,12 +66,12 @@ async fn add(
     })
 }
 
-async fn remove(office: &Office, scope: PauseScope) -> anyhow::Result<()> {
-    let mut db = office.database.worker().await?;
-    pauses::delete(&mut db, office.firm, scope, &office.author).await?;
+async fn remove(context: &AdminContext, scope: PauseScope) -> anyhow::Result<()> {
+    let mut db = context.database.worker().await?;
+    pauses::delete(&mut db, context.firm, scope, &context.author).await?;
     queue::notify_everything(&mut db).await?;
     db.commit().await?;
-    office
+    context
         .form
         .show(&json!({ "lifted": scope.to_string() }), |_| {
             vec![vec![format!("lifted the pause of {scope}")]]

@@ -53,7 +53,7 @@ impl<P: Provider> Context<'_, P> {
                     {
                         return Ok((existing.external_id, How::Linked));
                     }
-                    let mut db = self.execution.shared.database.worker().await?;
+                    let mut db = self.execution.environment.database.worker().await?;
                     links::supersede(&mut db, existing.link).await?;
                     db.commit().await?;
                 }
@@ -116,7 +116,7 @@ impl<P: Provider> Context<'_, P> {
         let Some(email) = client.normalised_email() else {
             return Ok(format!("client:{}", client.id));
         };
-        let mut db = self.execution.shared.database.worker().await?;
+        let mut db = self.execution.environment.database.worker().await?;
         let key = links::hash_key(&mut db).await?;
         Ok(format!("email:{}", keyed_hash(key.as_bytes(), &email)))
     }
@@ -129,7 +129,7 @@ impl<P: Provider> Context<'_, P> {
     ) -> Result<Vec<ExternalId>, CallError> {
         let mut db = self
             .execution
-            .shared
+            .environment
             .database
             .firm(self.account.firm_id)
             .await?;

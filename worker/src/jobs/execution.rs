@@ -17,7 +17,7 @@ use shared::providers::{CallError, Provider, Session, SessionSettings};
 use shared::queue::{Gate, StopReason};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Shared;
+use crate::environment::Environment;
 
 /// A search that found nothing is believed for so long: a job that was postponed between search and create need not search again.
 const SEARCH_HOLDS: Duration = Duration::from_mins(10);
@@ -26,7 +26,7 @@ const BUSY_AT_LEAST: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 pub struct Execution {
-    pub(crate) shared: Shared,
+    pub(crate) environment: Environment,
     pub(crate) job: Arc<LeasedJob>,
     /// Ends with the lease, or with the worker's patience at shutdown.
     pub(crate) cancel: CancellationToken,
@@ -35,9 +35,13 @@ pub struct Execution {
 }
 
 impl Execution {
-    pub(crate) fn new(shared: Shared, job: Arc<LeasedJob>, cancel: CancellationToken) -> Self {
+    pub(crate) fn new(
+        environment: Environment,
+        job: Arc<LeasedJob>,
+        cancel: CancellationToken,
+    ) -> Self {
         Self {
-            shared,
+            environment,
             job,
             cancel,
             platform: OnceLock::new(),
@@ -51,7 +55,7 @@ impl Execution {
     }
 
     /// Runs a job to its instruction: whatever stops it is told in the platform's name.
-    pub(crate) async fn tell(
+    pub(crate) async fn instruction_of(
         &self,
         job: impl Future<Output = Result<Report, CallError>> + Send,
     ) -> Instruction {
@@ -94,9 +98,9 @@ impl Execution {
     /// The same, and the firm's transaction in which the connection was read, for what else the job has to read first: every
     /// transaction costs a trip to the database. To be dropped before anything is waited for.
     pub(crate) async fn open_reading(&self) -> Result<(Context<'_, Clio>, Transaction), CallError> {
-        let mut db = self.shared.database.firm(self.job.firm_id).await?;
+        let mut db = self.environment.database.firm(self.job.firm_id).await?;
         let connection = self.connection(&mut db).await?;
-        let clio = &self.shared.clio;
+        let clio = &self.environment.clio;
         let Some(oauth) = clio.oauth(connection.region) else {
             return Err(not_configured(connection.platform));
         };
@@ -105,12 +109,12 @@ impl Execution {
         let session = Arc::new(Session::new(SessionSettings {
             http: clio.http.clone(),
             gate: Gate::new(
-                self.shared.gates.clone(),
+                self.environment.gates.clone(),
                 self.job.clone(),
                 connection.clone(),
                 bucket,
             ),
-            keys: self.shared.keys.clone(),
+            keys: self.environment.keys.clone(),
             oauth: oauth.clone(),
             tokens,
             cancel: self.cancel.clone(),
@@ -160,9 +164,11 @@ pub(crate) enum Step {
 impl<P: Provider> Context<'_, P> {
     /// Claims an effect and says what is left to do; waits that belong to others become snoozes.
     pub(crate) async fn claim(&self, effect: &Effect) -> Result<Step, CallError> {
-        let Execution { shared, job, .. } = self.execution;
+        let Execution {
+            environment, job, ..
+        } = self.execution;
         let settle = self.provider.settle();
-        let claim = links::claim(&shared.database, &self.account, effect, job, settle).await?;
+        let claim = links::claim(&environment.database, &self.account, effect, job, settle).await?;
         match claim {
             Claim::Mine {
                 link,
@@ -185,7 +191,7 @@ impl<P: Provider> Context<'_, P> {
 
     /// Notes that a search or a look found nothing.
     pub(crate) async fn found_nothing(&self, link: LinkId) -> Result<(), CallError> {
-        let mut db = self.execution.shared.database.worker().await?;
+        let mut db = self.execution.environment.database.worker().await?;
         let held = links::found_nothing(&mut db, link, &self.execution.job).await?;
         db.commit().await?;
         if held {
@@ -197,6 +203,6 @@ impl<P: Provider> Context<'_, P> {
 
     /// After a restore, links of the time since may be missing: a create then looks first, for what was created since.
     pub(crate) fn doubt_since(&self) -> Option<DateTime<Utc>> {
-        self.execution.shared.links_doubt_since
+        self.execution.environment.links_doubt_since
     }
 }

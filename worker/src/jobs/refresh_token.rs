@@ -10,7 +10,7 @@ use super::execution::Execution;
 /// Runs the job.
 pub async fn run(execution: &Execution) -> Instruction {
     execution
-        .tell(async {
+        .instruction_of(async {
             execution.open().await?.session.authorise().await?;
             Ok(Report::default())
         })

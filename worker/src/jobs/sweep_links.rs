@@ -19,13 +19,13 @@ const LOOKS: i64 = 20;
 /// Runs the job.
 pub async fn run(execution: &Execution) -> Instruction {
     execution
-        .tell(async { execution.open().await?.sweep().await })
+        .instruction_of(async { execution.open().await?.sweep().await })
         .await
 }
 
 impl<P: Provider> Context<'_, P> {
     async fn sweep(&self) -> Result<Report, CallError> {
-        let mut db = self.execution.shared.database.worker().await?;
+        let mut db = self.execution.environment.database.worker().await?;
         let doubted = links::list_doubted(&mut db, &self.account, LOOKS).await?;
         db.commit().await?;
         let mut suspected = Vec::new();
@@ -41,7 +41,7 @@ impl<P: Provider> Context<'_, P> {
                 suspected.push(json!({ "kind": link.kind, "record_id": link.record_id,
                     "external_id": link.external_id, "others": others }));
             }
-            let mut db = self.execution.shared.database.worker().await?;
+            let mut db = self.execution.environment.database.worker().await?;
             links::set_swept(&mut db, link.link).await?;
             db.commit().await?;
         }
@@ -58,7 +58,7 @@ impl<P: Provider> Context<'_, P> {
     /// Everything at the provider that could be the doubted record. Records of ours that are gone meanwhile find nothing.
     async fn look_again(&self, link: &links::Doubted) -> Result<Vec<ExternalId>, CallError> {
         let firm = self.account.firm_id;
-        let mut db = self.execution.shared.database.firm(firm).await?;
+        let mut db = self.execution.environment.database.firm(firm).await?;
         match link.kind.as_str() {
             "document" => {
                 let upload = matters::find_upload(&mut db, firm, UploadId(link.record_id)).await?;

@@ -25,7 +25,7 @@ const MISS_HOLDS: Duration = Duration::from_mins(10);
 /// Runs the job.
 pub async fn run(execution: &Execution) -> Instruction {
     execution
-        .tell(async {
+        .instruction_of(async {
             let (context, db) = execution.open_reading().await?;
             context.sync_matter(db).await
         })
@@ -146,7 +146,7 @@ impl<P: Provider> Context<'_, P> {
     }
 
     async fn supersede(&self, link: LinkId) -> Result<(), CallError> {
-        let mut db = self.execution.shared.database.worker().await?;
+        let mut db = self.execution.environment.database.worker().await?;
         links::supersede(&mut db, link).await?;
         db.commit().await?;
         Ok(())
@@ -188,7 +188,7 @@ impl<P: Provider> Context<'_, P> {
     async fn cached_area(&self, name: &str, max_age: Duration) -> Result<Cached, CallError> {
         let mut db = self
             .execution
-            .shared
+            .environment
             .database
             .firm(self.account.firm_id)
             .await?;
@@ -204,7 +204,7 @@ impl<P: Provider> Context<'_, P> {
 
     async fn fetch_areas(&self) -> Result<Vec<PracticeArea>, CallError> {
         let areas = self.provider.practice_areas(&self.session).await?;
-        let mut db = self.execution.shared.database.worker().await?;
+        let mut db = self.execution.environment.database.worker().await?;
         provider_cache::upsert(&mut db, &self.connection, "practice_areas", &json!(areas)).await?;
         db.commit().await?;
         Ok(areas)
@@ -216,7 +216,7 @@ impl<P: Provider> Context<'_, P> {
     ) -> Result<Vec<shared::domain::job::NewJob>, CallError> {
         let mut db = self
             .execution
-            .shared
+            .environment
             .database
             .firm(self.account.firm_id)
             .await?;

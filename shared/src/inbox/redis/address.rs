@@ -6,7 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisResult};
 
 const CONNECT: Duration = Duration::from_secs(2);
-/// Shorter than the 5 s that a transaction of the mover may idle; longer than any disk that is worth waiting for.
+/// Shorter than the 5 s that a transaction of the drain may idle; longer than any disk that is worth waiting for.
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// The address of `REDIS_URL`, which may hold a password.

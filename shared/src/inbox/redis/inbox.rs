@@ -4,13 +4,13 @@ use redis::aio::MultiplexedConnection;
 
 use super::STREAM;
 use super::address::RedisAddress;
+use super::durability::{Answer, wait_until_written};
 use super::entry::{self, FIELD};
-use super::fitness::{Answer, wait_until_written};
 use super::session::Session;
 use crate::domain::event::NewEvent;
 use crate::inbox::{Appending, Inbox, InboxError, count_appended};
 
-/// The inbox in Redis. It does not know what is new: the mover finds that out.
+/// The inbox in Redis. It does not know what is new: the drain finds that out.
 #[derive(Debug, Clone)]
 pub struct RedisInbox {
     session: Session,

@@ -10,7 +10,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::sync::{Notify, watch};
 
 use super::address::RedisAddress;
-use super::fitness::{self, Answer, Fitness};
+use super::durability::{self, Answer, Durability};
 
 const FIRST_REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(2);
@@ -97,9 +97,9 @@ impl Keeper {
                 Ok(connection) => {
                     rest = FIRST_REST;
                     self.look_after(connection).await;
-                    self.tell_away("the connection broke");
+                    self.report_away("the connection broke");
                 }
-                Err(error) => self.tell_away(&error.to_string()),
+                Err(error) => self.report_away(&error.to_string()),
             }
             tokio::select! {
                 () = self.told.closed() => return,
@@ -111,8 +111,8 @@ impl Keeper {
     /// Returns when the connection has broken, or when nobody is there any more.
     async fn look_after(&self, mut connection: MultiplexedConnection) {
         loop {
-            match fitness::check(&mut connection).await {
-                Ok(fitness) => self.tell_fitness(&connection, fitness),
+            match durability::check(&mut connection).await {
+                Ok(durability) => self.report_durability(&connection, durability),
                 Err(_) => return,
             }
             tokio::select! {
@@ -123,15 +123,15 @@ impl Keeper {
         }
     }
 
-    fn tell_fitness(&self, connection: &MultiplexedConnection, fitness: Fitness) {
+    fn report_durability(&self, connection: &MultiplexedConnection, durability: Durability) {
         let before = self.told.borrow().clone();
-        match &fitness {
-            Fitness::Fit(answer) => {
+        match &durability {
+            Durability::Fit(answer) => {
                 if !matches!(&before, State::Usable(_, known) if known == answer) {
                     say_usable(*answer);
                 }
             }
-            Fitness::Unfit(why) => {
+            Durability::Unfit(why) => {
                 if !matches!(&before, State::Unfit(known) if known == why) {
                     tracing::error!(
                         reason = why,
@@ -140,20 +140,20 @@ impl Keeper {
                 }
             }
         }
-        self.tell(match fitness {
-            Fitness::Fit(answer) => State::Usable(connection.clone(), answer),
-            Fitness::Unfit(why) => State::Unfit(why),
+        self.report(match durability {
+            Durability::Fit(answer) => State::Usable(connection.clone(), answer),
+            Durability::Unfit(why) => State::Unfit(why),
         });
     }
 
-    fn tell_away(&self, why: &str) {
+    fn report_away(&self, why: &str) {
         if !matches!(*self.told.borrow(), State::Away) {
             tracing::warn!(reason = why, "Redis is away");
         }
-        self.tell(State::Away);
+        self.report(State::Away);
     }
 
-    fn tell(&self, state: State) {
+    fn report(&self, state: State) {
         let usable = matches!(state, State::Usable(..));
         metrics::gauge!("casehug_redis_inbox_usable").set(f64::from(u8::from(usable)));
         self.told.send_replace(state);

@@ -19,10 +19,10 @@ impl Stage {
             Step::Finish {
                 held,
                 effect,
-                go_on,
+                continue_lane,
             } => {
                 if let Some(held) = pick(&model.held(), *held) {
-                    return self.finish(model, held, *effect, *go_on).await;
+                    return self.finish(model, held, *effect, *continue_lane).await;
                 }
             }
             Step::FinishStale { old } => {

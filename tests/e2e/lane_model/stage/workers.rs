@@ -44,13 +44,13 @@ impl Stage {
         model: &mut Model,
         held: Held,
         effect: Effect,
-        go_on: bool,
+        continue_lane: bool,
     ) -> Result<(), String> {
         let follow: Vec<Uuid> = match effect {
             Effect::DoneAndFollowed => vec![self.new_id(), self.new_id()],
             _ => Vec::new(),
         };
-        let written = self.write(held, effect, &follow, go_on).await;
+        let written = self.write(held, effect, &follow, continue_lane).await;
         let [next] = written.as_slice() else {
             return Err(format!("{held:?} was written {} times", written.len()));
         };
@@ -61,7 +61,7 @@ impl Stage {
             Effect::LaterInAnHour => model.later(held, false),
         }
         let leaves = !matches!(effect, Effect::LaterAtOnce | Effect::LaterInAnHour);
-        let may = go_on
+        let may = continue_lane
             && leaves
             && model.is_due(held.lane)
             && !model.paused.contains(&connection_of(held.lane));
@@ -78,7 +78,7 @@ impl Stage {
         held: Held,
         effect: Effect,
         follow: &[Uuid],
-        go_on: bool,
+        continue_lane: bool,
     ) -> Vec<Option<Held>> {
         let (effect, status, delay_ms) = match effect {
             Effect::Done | Effect::DoneAndFollowed => ("delete", "success", 0),
@@ -88,7 +88,7 @@ impl Stage {
         };
         let mut outcome = json!({ "lane": key(held.lane), "fence": held.fence, "job_id": held.job, "effect": effect, "delay_ms": delay_ms,
             "waiting_for": "retry", "counted": false, "limited": 0, "log_status": status, "duration_ms": 1, "outcome": "done",
-            "probe": true, "go_on": go_on });
+            "probe": true, "continue_lane": continue_lane });
         if !follow.is_empty() {
             let priority = self.priority_of(held.job).await;
             outcome["follow_ups"] = follow

@@ -5,6 +5,7 @@
 
 mod transfer;
 
+use crate::storage::StorageError;
 use serde_json::{Map, json};
 use shared::db::{Transaction, links, matters};
 use shared::domain::link::{Effect, Existing, LinkKind, Settled};
@@ -12,7 +13,6 @@ use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
 use shared::domain::records::Upload;
 use shared::domain::{ExternalId, LinkId, UploadId};
 use shared::providers::{CallError, DocumentSlot, NewDocument, Provider};
-use shared::storage::StorageError;
 
 use super::contact::one_of;
 use super::execution::{Context, Execution, Step};
@@ -22,7 +22,7 @@ const UNKNOWN_TYPE: &str = "application/octet-stream";
 /// Runs the job.
 pub async fn run(execution: &Execution) -> Instruction {
     execution
-        .tell(async {
+        .instruction_of(async {
             let (context, db) = execution.open_reading().await?;
             context.sync_document(db).await
         })
@@ -69,7 +69,7 @@ impl<P: Provider> Context<'_, P> {
     }
 
     async fn measure(&self, upload: Upload, matter: ExternalId) -> Result<File, CallError> {
-        let storage = &self.execution.shared.storage;
+        let storage = &self.execution.environment.storage;
         let size = storage
             .size(&upload.storage_path)
             .await
@@ -100,7 +100,7 @@ impl<P: Provider> Context<'_, P> {
 
     /// The same bytes are never uploaded twice to one matter.
     async fn same_bytes(&self, matter: LinkId, file: &File) -> Result<Option<Report>, CallError> {
-        let database = &self.execution.shared.database;
+        let database = &self.execution.environment.database;
         let key = file.upload.id.to_string();
         let same = links::find_same_bytes(database, matter, &file.sha256, &key).await?;
         Ok(same.map(|(upload, id)| report(id, [("same_as", json!(upload))])))
@@ -202,8 +202,10 @@ impl<P: Provider> Context<'_, P> {
     ) -> Result<Report, CallError> {
         let (id, version) = (slot.id.clone(), slot.version.clone());
         self.transfer(slot, file).await?;
-        let Execution { shared, job, .. } = self.execution;
-        links::set_transferred(&shared.database, link, job).await?;
+        let Execution {
+            environment, job, ..
+        } = self.execution;
+        links::set_transferred(&environment.database, link, job).await?;
         self.confirm(link, &id, &version).await
     }
 

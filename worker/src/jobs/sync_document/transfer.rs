@@ -15,7 +15,7 @@ use shared::providers::{CallError, DocumentSlot, Provider, ProviderError, Target
 use shared::queue;
 
 use super::{File, unreadable};
-use crate::engine::Shared;
+use crate::environment::Environment;
 use crate::jobs::execution::Context;
 
 /// A signed address may live ten minutes only (providers/clio.md §13): older ones are replaced before they are used.
@@ -60,11 +60,11 @@ impl<P: Provider> Context<'_, P> {
 
     /// From here on the job counts apart under its connection's cap: the connection's next job may run beside it.
     async fn begin_transfer(&self) -> Result<(), CallError> {
-        let Shared { gates, slots, .. } = &self.execution.shared;
+        let Environment { gates, slots, .. } = &self.execution.environment;
         let job = &self.execution.job;
         let announce = slots.announce();
         if queue::begin_transfer(&gates.database, gates.worker, job, announce).await? {
-            slots.make_room(job);
+            slots.free_capacity(job);
         }
         Ok(())
     }
@@ -75,7 +75,7 @@ impl<P: Provider> Context<'_, P> {
         file: &File,
         hasher: Sha256,
     ) -> Result<Sha256, TransferError> {
-        let storage = &self.execution.shared.storage;
+        let storage = &self.execution.environment.storage;
         let bytes = storage
             .read(&file.upload.storage_path, range.clone())
             .await

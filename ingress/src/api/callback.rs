@@ -1,0 +1,196 @@
+//! Connecting, second half: the browser comes back from the provider with a code.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use serde::Deserialize;
+use shared::clock;
+use shared::crypto::Place;
+use shared::db::{connections, oauth_states, tokens::Grant, violates};
+use shared::domain::connection::Identity;
+use shared::domain::{ConnectionId, FirmId, Platform, Region};
+use shared::limit;
+use shared::providers::{GrantedTokens, OAuthError, Provider};
+use shared::queue;
+use utoipa::IntoParams;
+
+use crate::api::connect::firm_of;
+use crate::auth::Guest;
+use crate::body::{PlatformPath, QueryOf};
+use crate::error::{ApiError, ApiResult};
+use crate::landing::Landing;
+use crate::state::AppState;
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct CallbackQuery {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+}
+
+/// Takes the provider's code: exchanges it, learns the account, stores the connection, and lands on the dashboard.
+#[utoipa::path(get, path = "/api/v1/integrations/{platform}/callback", params(("platform" = Platform, Path), CallbackQuery),
+    responses((status = 302)))]
+pub(crate) async fn receive_callback(
+    State(state): State<AppState>,
+    _: Guest,
+    PlatformPath(platform): PlatformPath,
+    QueryOf(query): QueryOf<CallbackQuery>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let landing = match connect(&state, platform, query, &headers).await {
+        Ok(()) => Landing::Connected,
+        Err(Stopped::Landed(code)) => Landing::Error(code),
+        Err(Stopped::Refused(error)) => return Err(error),
+    };
+    let mut response = state.land(platform, landing);
+    if let Ok(value) = HeaderValue::from_str(&state.cookie().unset()) {
+        response.headers_mut().insert(header::SET_COOKIE, value);
+    }
+    Ok(response)
+}
+
+/// Why there is no connection: something that the person is told on landing, or something of ours.
+enum Stopped {
+    Landed(&'static str),
+    Refused(ApiError),
+}
+
+impl From<ApiError> for Stopped {
+    fn from(error: ApiError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+async fn connect(
+    state: &AppState,
+    platform: Platform,
+    query: CallbackQuery,
+    headers: &HeaderMap,
+) -> Result<(), Stopped> {
+    let (firm, region) = take_state(state, platform, &query, headers).await?;
+    if let Some(error) = query.error {
+        let denied = error == "access_denied";
+        return Err(Stopped::Landed(if denied {
+            "access_denied"
+        } else {
+            "provider_refused"
+        }));
+    }
+    let code = query.code.ok_or(Stopped::Landed("provider_refused"))?;
+    let oauth = state
+        .oauth(platform, region)
+        .ok_or(Stopped::Landed("not_configured"))?;
+    let tokens = oauth
+        .exchange(&code, &state.callback_url(platform))
+        .await
+        .map_err(|error| {
+            tracing::warn!(error = %error, platform = %platform, "a code was not exchanged");
+            Stopped::Landed(match error {
+                OAuthError::Refused => "provider_refused",
+                OAuthError::Misconfigured(_) => "not_configured",
+                OAuthError::Unavailable => "provider_unavailable",
+            })
+        })?;
+    let identity = state
+        .clio
+        .identify(region, &tokens.access)
+        .await
+        .map_err(|error| {
+            tracing::warn!(error = %error, platform = %platform, "the account could not be learnt");
+            Stopped::Landed("provider_unavailable")
+        })?;
+    store(state, firm, platform, region, &identity, &tokens).await
+}
+
+/// State and cookie together, used up by this very request.
+async fn take_state(
+    state: &AppState,
+    platform: Platform,
+    query: &CallbackQuery,
+    headers: &HeaderMap,
+) -> Result<(FirmId, Region), Stopped> {
+    let invalid = Stopped::Landed("invalid_state");
+    let token = query.state.as_deref().unwrap_or_default();
+    let (Some(firm), Some(cookie)) = (firm_of(token), cookie(headers, state.cookie().name()))
+    else {
+        return Err(invalid);
+    };
+    let mut db = state.firm(firm).await?;
+    let begun = oauth_states::take_state(&mut db, firm, platform, token, cookie)
+        .await
+        .map_err(ApiError::from)?;
+    db.commit().await.map_err(ApiError::from)?;
+    begun.map(|begun| (firm, begun.region)).ok_or(invalid)
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value)
+}
+
+/// One commit: the connection with its sealed tokens, its bucket with the call that was just made, and no pause any more.
+async fn store(
+    state: &AppState,
+    firm: FirmId,
+    platform: Platform,
+    region: Region,
+    identity: &Identity,
+    tokens: &GrantedTokens,
+) -> Result<(), Stopped> {
+    let mut db = state.firm(firm).await?;
+    let present = connections::find_by_platform(&mut db, firm, platform)
+        .await
+        .map_err(ApiError::from)?;
+    let id = present.map_or_else(|| ConnectionId(clock::new_id()), |connection| connection.id);
+    let place = |column| Place {
+        firm,
+        connection: id,
+        column,
+    };
+    let access = state.keys.seal(&tokens.access, place("access_token"));
+    let refresh = tokens
+        .refresh
+        .as_ref()
+        .map(|t| state.keys.seal(t, place("refresh_token")));
+    let grant = Grant {
+        access: &access,
+        refresh: refresh.as_deref(),
+        expires_in: tokens.expires_in,
+    };
+    let stored = connections::upsert(&mut db, id, firm, platform, region, identity, &grant).await;
+    stored.map_err(|error| {
+        if violates(&error, "firm_integrations_account_key") {
+            Stopped::Landed("account_in_use")
+        } else if violates(&error, "firm_integrations_platform_key") {
+            Stopped::Landed("already_connected")
+        } else {
+            Stopped::Refused(error.into())
+        }
+    })?;
+    let budget = state.clio.budget();
+    let caller = limit::Caller {
+        platform,
+        region,
+        firm,
+        connection: id,
+    };
+    limit::open(&mut db, &limit::Bucket::of(caller, budget))
+        .await
+        .map_err(ApiError::from)?;
+    connections::unpark(&mut db, id)
+        .await
+        .map_err(ApiError::from)?;
+    queue::notify_everything(&mut db)
+        .await
+        .map_err(ApiError::from)?;
+    db.commit().await.map_err(ApiError::from)?;
+    tracing::info!(connection.id = %id, platform = %platform, "connected");
+    Ok(())
+}

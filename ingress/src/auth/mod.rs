@@ -1,0 +1,10 @@
+//! Callers: who they are by their token, and what their role allows.
+
+mod authority;
+mod caller;
+mod key_set;
+mod roles;
+
+pub(crate) use authority::Authority;
+pub(crate) use caller::{Caller, Guest};
+pub(crate) use roles::Bearer;

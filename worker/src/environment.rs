@@ -1,0 +1,23 @@
+//! What every job of an engine can reach.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use shared::crypto::KeyRing;
+use shared::db::Database;
+use shared::providers::clio::Clio;
+use shared::queue::GateSettings;
+
+use crate::scheduling::slots::Slots;
+use crate::storage::Storage;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    pub(crate) database: Database,
+    pub(crate) keys: KeyRing,
+    pub(crate) storage: Storage,
+    pub(crate) clio: Clio,
+    pub(crate) gates: GateSettings,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) links_doubt_since: Option<DateTime<Utc>>,
+}

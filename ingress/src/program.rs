@@ -3,18 +3,19 @@
 use std::process::ExitCode;
 
 use shared::config::{self, IngressConfig};
+use shared::providers::Entry;
 use tokio::runtime::Runtime;
 
 use crate::run;
 
-/// The whole program; `main.rs` only chooses an allocator.
+/// The whole program, with the platforms that it knows; `main.rs` only chooses these and an allocator.
 ///
 /// It is no `async fn`: the compiler generates the code of an async function in the crate that first awaits it, and the program
 /// would compile all of this library once more.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(entries: &[Entry]) -> ExitCode {
     let result = match std::env::args().nth(1).as_deref() {
-        None => serve(),
+        None => serve(entries),
         Some("--help" | "-h" | "help") => {
             print_help();
             return ExitCode::SUCCESS;
@@ -30,9 +31,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn serve() -> anyhow::Result<()> {
-    let config =
-        IngressConfig::read(|name| std::env::var(name).ok()).map_err(anyhow::Error::msg)?;
+fn serve(entries: &[Entry]) -> anyhow::Result<()> {
+    let config = IngressConfig::read(entries, |name| std::env::var(name).ok())
+        .map_err(anyhow::Error::msg)?;
     Runtime::new()?.block_on(run(config))
 }
 

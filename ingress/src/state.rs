@@ -8,7 +8,7 @@ use shared::crypto::KeyRing;
 use shared::db::{Database, Transaction};
 use shared::domain::{FirmId, Platform};
 use shared::inbox::Appender;
-use shared::providers::clio::Clio;
+use shared::providers::{Configured, HttpSettings, Providers};
 use url::Url;
 
 use crate::auth::Authority;
@@ -29,7 +29,7 @@ pub(crate) struct AppState {
     pub(crate) postgres_inbox: Appender,
     pub(crate) authority: Arc<Authority>,
     pub(crate) limits: CallerLimits,
-    pub(crate) clio: Arc<Clio>,
+    pub(crate) providers: Providers,
     pub(crate) keys: KeyRing,
     pub(crate) public_url: Url,
     pub(crate) dashboard_url: Url,
@@ -53,13 +53,17 @@ impl AppState {
         database: Database,
         inboxes: &Inboxes,
     ) -> anyhow::Result<Self> {
+        let http = HttpSettings {
+            allow_test_providers: config.common.allow_test_providers,
+            send_deadline: SEND_DEADLINE,
+        };
         Ok(Self {
             inbox: Appender::start(inboxes.both()),
             postgres_inbox: Appender::start(inboxes.postgres()),
             database,
             authority: Arc::new(Authority::new(config).await?),
             limits: CallerLimits::per_minute(config.caller_limit_per_minute),
-            clio: Arc::new(config.common.clio(SEND_DEADLINE)?),
+            providers: Providers::new(&http, &config.common.providers)?,
             keys: config.common.token_keys.clone(),
             public_url: config.public_url.clone(),
             dashboard_url: config.dashboard_url.clone(),
@@ -77,6 +81,11 @@ impl AppState {
             Some(firm) => self.firm(firm).await,
             None => Ok(self.database.worker().await?),
         }
+    }
+
+    /// A platform as configured.
+    pub(crate) fn configured(&self, platform: Platform) -> Result<&Configured, ApiError> {
+        self.providers.of(platform).ok_or(ApiError::NotConfigured)
     }
 
     /// Where the provider sends the browser back to.

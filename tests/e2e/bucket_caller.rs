@@ -9,7 +9,7 @@ use shared::clock::Moment;
 use shared::db::{Database, connections};
 use shared::domain::job::{JobKind, LeasedJob};
 use shared::domain::{ConnectionId, FirmId, JobId, RunId, WorkerId};
-use shared::limit::{Bucket, Budget};
+use shared::limit::{Bucket, Budget, CountedBy};
 use shared::queue::{Ask, Gate, GateSettings, Lease, Permit};
 use uuid::Uuid;
 
@@ -80,7 +80,8 @@ async fn gate(database: &Database) -> Result<Gate> {
         limits: Arc::default(),
     };
     let budget = Budget::parse(&setting("BUDGET")?).map_err(anyhow::Error::msg)?;
-    let bucket = Bucket::of((&connection).into(), budget);
+    // All firms together, as at the strictest platform.
+    let bucket = Bucket::of((&connection).into(), CountedBy::Client, budget);
     Ok(Gate::new(
         settings,
         Arc::new(job),

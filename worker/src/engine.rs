@@ -14,6 +14,7 @@ use shared::config::WorkerConfig;
 use shared::db::Database;
 use shared::domain::{WorkerId, job::LeasedJob, retention::Retention};
 use shared::inbox::RedisAddress;
+use shared::providers::{HttpSettings, Providers};
 use shared::queue::{self, GateSettings, Lease};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -78,10 +79,11 @@ impl Engine {
             length: config.lease,
             until: heartbeat.until(),
         };
-        let clio = config
-            .common
-            .clio(lease.send_deadline())
-            .context("set up TLS")?;
+        let http = HttpSettings {
+            allow_test_providers: config.common.allow_test_providers,
+            send_deadline: lease.send_deadline(),
+        };
+        let providers = Providers::new(&http, &config.common.providers).context("set up TLS")?;
         let storage = Storage::open(&config.storage_url)
             .map_err(|why| anyhow::anyhow!("STORAGE_URL: {why}"))?;
         let gates = GateSettings {
@@ -95,7 +97,7 @@ impl Engine {
             database,
             keys: config.common.token_keys.clone(),
             storage,
-            clio,
+            providers,
             gates,
             slots: Arc::new(Slots::new(config.concurrency, stop.clone())),
             links_doubt_since: config.links_doubt_since,
@@ -136,7 +138,8 @@ impl Engine {
         let inbox = Arc::new(Notify::new());
         let listening = Listening::new(self.direct_url, self.worker, slots.clone(), inbox.clone());
         tasks.spawn(listening.run(stop.clone()));
-        let relay = RelayLoop::new(database.clone(), slots.clone(), inbox);
+        let offers = self.environment.providers.offers();
+        let relay = RelayLoop::new(database.clone(), offers, slots.clone(), inbox);
         tasks.spawn(relay.run(stop.clone(), self.watchdogs.start("relay")));
         if let Some(redis) = self.redis {
             tasks.spawn(RedisDrainLoop::new(database.clone(), redis).run(stop.clone()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use shared::crypto::KeyRing;
 use shared::db::Database;
-use shared::providers::clio::Clio;
+use shared::providers::Providers;
 use shared::queue::GateSettings;
 
 use crate::scheduling::slots::Slots;
@@ -16,7 +16,7 @@ pub(crate) struct Environment {
     pub(crate) database: Database,
     pub(crate) keys: KeyRing,
     pub(crate) storage: Storage,
-    pub(crate) clio: Clio,
+    pub(crate) providers: Providers,
     pub(crate) gates: GateSettings,
     pub(crate) slots: Arc<Slots>,
     pub(crate) links_doubt_since: Option<DateTime<Utc>>,

@@ -6,5 +6,5 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    worker::cli::main()
+    worker::cli::main(&shared::providers::registry::shipped())
 }

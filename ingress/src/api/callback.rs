@@ -10,7 +10,7 @@ use shared::db::{connections, oauth_states, tokens::Grant, violates};
 use shared::domain::connection::Identity;
 use shared::domain::{ConnectionId, FirmId, Platform, Region};
 use shared::limit;
-use shared::providers::{GrantedTokens, OAuthError, Provider};
+use shared::providers::{Challenge, Configured, GrantedTokens, OAuthError};
 use shared::queue;
 use utoipa::IntoParams;
 
@@ -68,7 +68,7 @@ async fn connect(
     query: CallbackQuery,
     headers: &HeaderMap,
 ) -> Result<(), Stopped> {
-    let (firm, region) = take_state(state, platform, &query, headers).await?;
+    let (firm, region, challenge) = take_state(state, platform, &query, headers).await?;
     if let Some(error) = query.error {
         let denied = error == "access_denied";
         return Err(Stopped::Landed(if denied {
@@ -78,11 +78,11 @@ async fn connect(
         }));
     }
     let code = query.code.ok_or(Stopped::Landed("provider_refused"))?;
-    let oauth = state
-        .oauth(platform, region)
-        .ok_or(Stopped::Landed("not_configured"))?;
+    let not_configured = || Stopped::Landed("not_configured");
+    let configured = state.providers.of(platform).ok_or_else(not_configured)?;
+    let oauth = configured.oauth(region).ok_or_else(not_configured)?;
     let tokens = oauth
-        .exchange(&code, &state.callback_url(platform))
+        .exchange(&code, &state.callback_url(platform), &challenge)
         .await
         .map_err(|error| {
             tracing::warn!(error = %error, platform = %platform, "a code was not exchanged");
@@ -92,15 +92,15 @@ async fn connect(
                 OAuthError::Unavailable => "provider_unavailable",
             })
         })?;
-    let identity = state
-        .clio
-        .identify(region, &tokens.access)
+    let identity = configured
+        .provider
+        .identify(region, &tokens)
         .await
         .map_err(|error| {
             tracing::warn!(error = %error, platform = %platform, "the account could not be learnt");
             Stopped::Landed("provider_unavailable")
         })?;
-    store(state, firm, platform, region, &identity, &tokens).await
+    store(state, firm, configured, region, &identity, &tokens).await
 }
 
 /// State and cookie together, used up by this very request.
@@ -109,7 +109,7 @@ async fn take_state(
     platform: Platform,
     query: &CallbackQuery,
     headers: &HeaderMap,
-) -> Result<(FirmId, Region), Stopped> {
+) -> Result<(FirmId, Region, Challenge), Stopped> {
     let invalid = Stopped::Landed("invalid_state");
     let token = query.state.as_deref().unwrap_or_default();
     let (Some(firm), Some(cookie)) = (firm_of(token), cookie(headers, state.cookie().name()))
@@ -121,7 +121,10 @@ async fn take_state(
         .await
         .map_err(ApiError::from)?;
     db.commit().await.map_err(ApiError::from)?;
-    begun.map(|begun| (firm, begun.region)).ok_or(invalid)
+    let challenge = Challenge::of(cookie);
+    begun
+        .map(|begun| (firm, begun.region, challenge))
+        .ok_or(invalid)
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -139,11 +142,12 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 async fn store(
     state: &AppState,
     firm: FirmId,
-    platform: Platform,
+    configured: &Configured,
     region: Region,
     identity: &Identity,
     tokens: &GrantedTokens,
 ) -> Result<(), Stopped> {
+    let platform = configured.profile().platform;
     let mut db = state.firm(firm).await?;
     let present = connections::find_by_platform(&mut db, firm, platform)
         .await
@@ -174,14 +178,15 @@ async fn store(
             Stopped::Refused(error.into())
         }
     })?;
-    let budget = state.clio.budget();
     let caller = limit::Caller {
         platform,
         region,
         firm,
         connection: id,
     };
-    limit::open(&mut db, &limit::Bucket::of(caller, budget))
+    let counted_by = configured.profile().counted_by;
+    let bucket = limit::Bucket::of(caller, counted_by, configured.budget);
+    limit::open(&mut db, &bucket)
         .await
         .map_err(ApiError::from)?;
     connections::unpark(&mut db, id)

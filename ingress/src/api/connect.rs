@@ -14,7 +14,7 @@ use serde_json::Value;
 use shared::crypto;
 use shared::db::oauth_states::{self, Begun};
 use shared::domain::{FirmId, Platform, Region};
-use shared::providers::{OAuthClient, Provider};
+use shared::providers::{Challenge, Configured};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub(crate) struct FirmQuery {
     firm_id: Option<Uuid>,
 }
 
-/// Which of the platform's regions; `us` when nothing is said.
+/// Which of the platform's regions; its default one when nothing is said.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ConnectBody {
     region: Option<Region>,
@@ -56,10 +56,9 @@ pub(crate) async fn begin_connect(
     JsonBody(body): JsonBody,
 ) -> ApiResult<Json<ConnectAnswer>> {
     let firm = caller.firm(query.firm_id.map(FirmId))?;
-    let region = read_region(body)?;
-    state
-        .oauth(platform, region)
-        .ok_or(ApiError::NotConfigured)?;
+    let configured = state.configured(platform)?;
+    let region = read_region(configured, body)?;
+    configured.oauth(region).ok_or(ApiError::NotConfigured)?;
     let ticket = bound_token(firm);
     let begun = Begun {
         platform,
@@ -79,13 +78,18 @@ pub(crate) async fn begin_connect(
     }))
 }
 
-fn read_region(body: Value) -> Result<Region, ApiError> {
+/// One of the platform's own regions.
+fn read_region(configured: &Configured, body: Value) -> Result<Region, ApiError> {
+    let profile = configured.profile();
+    let default = profile.default_region();
     if body.is_null() {
-        return Ok(Region::Us);
+        return Ok(default);
     }
-    let body: ConnectBody = serde_json::from_value(body)
-        .map_err(|_| ApiError::field("region", "must be us, eu, ca or au"))?;
-    Ok(body.region.unwrap_or(Region::Us))
+    let body: Option<ConnectBody> = serde_json::from_value(body).ok();
+    let region = body.map(|body| body.region.unwrap_or(default));
+    region
+        .filter(|region| profile.has_region(*region))
+        .ok_or_else(|| ApiError::field("region", "must be one of the platform's regions"))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -113,10 +117,12 @@ pub(crate) async fn follow_ticket(
     let (state_token, cookie) = (bound_token(firm), crypto::new_token());
     oauth_states::insert_state(&mut db, firm, &begun, &state_token, &cookie, STATE_LIVES).await?;
     db.commit().await?;
-    let Some(oauth) = state.oauth(platform, begun.region) else {
+    let configured = state.providers.of(platform);
+    let Some(oauth) = configured.and_then(|one| one.oauth(begun.region)) else {
         return Ok(state.land(platform, Landing::Error("not_configured")));
     };
-    let to = oauth.authorize_url(&state.callback_url(platform), &state_token);
+    let challenge = Challenge::of(&cookie);
+    let to = oauth.authorize_url(&state.callback_url(platform), &state_token, &challenge);
     let mut response = redirect(to.as_str());
     if let Ok(value) = HeaderValue::from_str(&state.cookie().set(&cookie)) {
         response.headers_mut().insert(header::SET_COOKIE, value);
@@ -175,14 +181,6 @@ impl AppState {
             ConnectCookie::Host
         } else {
             ConnectCookie::Plain
-        }
-    }
-
-    /// The OAuth client of a platform and region, where one is configured.
-    pub(crate) fn oauth(&self, platform: Platform, region: Region) -> Option<&OAuthClient> {
-        match platform {
-            Platform::Clio => self.clio.oauth(region),
-            Platform::Lawmatics | Platform::Smokeball | Platform::Mycase => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{Common, Reader};
+use crate::providers::Entry;
 
 /// Where callers' tokens are checked.
 #[derive(Debug, Clone)]
@@ -45,9 +46,12 @@ impl IngressConfig {
     ///
     /// # Errors
     /// One message that names every mistake.
-    pub fn read(variables: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+    pub fn read(
+        entries: &[Entry],
+        variables: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
         let mut reader = Reader::new(&variables);
-        let common = Common::read(&mut reader, "127.0.0.1:9080");
+        let common = Common::read(&mut reader, entries, "127.0.0.1:9080");
         let listen = reader.parsed("LISTEN", "127.0.0.1:8080", "must be address:port");
         let public_url = reader.web_url("PUBLIC_URL");
         let dashboard_url = reader.web_url("DASHBOARD_URL");

@@ -4,12 +4,13 @@ mod table;
 
 mod common;
 mod ingress;
+mod providers;
 mod retention;
 mod worker;
 
 mod reader;
 
-pub use common::{ClioConfig, Common, LogFormat};
+pub use common::{Common, LogFormat};
 pub use ingress::{AuthKeys, InboxChoice, IngressConfig};
 pub use table::{SETTINGS, help};
 pub use worker::WorkerConfig;
@@ -22,6 +23,7 @@ mod tests {
 
     use super::*;
     use crate::limit::Budget;
+    use crate::providers::registry;
 
     const KEY: &str = "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
@@ -36,13 +38,16 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_in_one_message() {
-        let error = WorkerConfig::read(variables(&[
-            ("TOKEN_KEYS", "nonsense"),
-            ("LEASE_SECONDS", "0"),
-            ("CLIO_CLIENT_ID", "id"),
-            ("MIGRATE", "yes"),
-            ("RETENTION_EVENTS_DAYS", "29"),
-        ]))
+        let error = WorkerConfig::read(
+            &registry::shipped(),
+            variables(&[
+                ("TOKEN_KEYS", "nonsense"),
+                ("LEASE_SECONDS", "0"),
+                ("CLIO_CLIENT_ID", "id"),
+                ("MIGRATE", "yes"),
+                ("RETENTION_EVENTS_DAYS", "29"),
+            ]),
+        )
         .unwrap_err();
 
         for name in [
@@ -60,16 +65,19 @@ mod tests {
 
     #[test]
     fn a_worker_starts_with_three_settings() {
-        let config = WorkerConfig::read(variables(&[
-            ("DATABASE_URL", "postgres://localhost/casehug"),
-            ("TOKEN_KEYS", KEY),
-            ("STORAGE_URL", "file:///files"),
-        ]))
+        let config = WorkerConfig::read(
+            &registry::shipped(),
+            variables(&[
+                ("DATABASE_URL", "postgres://localhost/casehug"),
+                ("TOKEN_KEYS", KEY),
+                ("STORAGE_URL", "file:///files"),
+            ]),
+        )
         .unwrap();
 
         assert_eq!(config.lease, Duration::from_secs(15));
         assert_eq!(
-            config.common.clio.budget,
+            config.common.providers[0].budget,
             Budget {
                 calls: 50,
                 window: Duration::from_mins(1)
@@ -90,9 +98,9 @@ mod tests {
             ("INBOX", "redis"),
         ];
 
-        let error = IngressConfig::read(variables(&pairs)).unwrap_err();
+        let error = IngressConfig::read(&registry::shipped(), variables(&pairs)).unwrap_err();
         pairs.push(("REDIS_URL", "redis://:pass-word@127.0.0.1:6379/1"));
-        let config = IngressConfig::read(variables(&pairs)).unwrap();
+        let config = IngressConfig::read(&registry::shipped(), variables(&pairs)).unwrap();
 
         assert!(error.contains("INBOX"), "{error}");
         assert_eq!(config.inbox, InboxChoice::Redis);
@@ -106,13 +114,16 @@ mod tests {
             ("http://127.0.0.1:1/clio", "0"),
             ("http://example.com/clio", "1"),
         ] {
-            let error = WorkerConfig::read(variables(&[
-                ("DATABASE_URL", "postgres://localhost/casehug"),
-                ("TOKEN_KEYS", KEY),
-                ("STORAGE_URL", "file:///files"),
-                ("CLIO_BASE_URL", base),
-                ("ALLOW_TEST_PROVIDERS", allow),
-            ]))
+            let error = WorkerConfig::read(
+                &registry::shipped(),
+                variables(&[
+                    ("DATABASE_URL", "postgres://localhost/casehug"),
+                    ("TOKEN_KEYS", KEY),
+                    ("STORAGE_URL", "file:///files"),
+                    ("CLIO_BASE_URL", base),
+                    ("ALLOW_TEST_PROVIDERS", allow),
+                ]),
+            )
             .unwrap_err();
             assert!(error.contains("CLIO_BASE_URL"), "{error}");
         }

@@ -27,7 +27,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "INBOX_FALLBACK_MS",
         "250",
-        "ingress: the first inbox has so long before the other one is asked too",
+        "ingress: milliseconds that the first inbox has before the other one is asked too",
     ),
     ("LISTEN", "127.0.0.1:8080", "ingress: the public port"),
     (
@@ -74,9 +74,9 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
         "calls a window until headers say more",
     ),
     (
-        "CLIO_SETTLE_SECONDS",
+        "CLIO_VISIBILITY_DELAY_SECONDS",
         "30",
-        "how long after a write its effect may still appear",
+        "how long after a write its effect may still appear in a search",
     ),
     (
         "ALLOW_TEST_PROVIDERS",
@@ -126,7 +126,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "RETENTION_EVENTS_DAYS",
         "30",
-        "the same for events; at least 30: so long their ids are unique",
+        "the same for events; at least 30, because their ids are unique for 30 days",
     ),
     (
         "RETENTION_FAILED_JOBS_DAYS",

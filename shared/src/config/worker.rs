@@ -6,6 +6,7 @@ use url::Url;
 
 use super::{Common, Reader, retention};
 use crate::domain::retention::Retention;
+use crate::providers::Entry;
 
 /// The stores that `object_store` is built with here.
 const STORES: [&str; 2] = ["file", "s3"];
@@ -29,9 +30,12 @@ impl WorkerConfig {
     ///
     /// # Errors
     /// One message that names every mistake.
-    pub fn read(variables: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+    pub fn read(
+        entries: &[Entry],
+        variables: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
         let mut reader = Reader::new(&variables);
-        let common = Common::read(&mut reader, "127.0.0.1:9081");
+        let common = Common::read(&mut reader, entries, "127.0.0.1:9081");
         let storage_url = reader.url("STORAGE_URL");
         if storage_url
             .as_ref()

@@ -3,6 +3,7 @@
 mod ids;
 mod platform;
 
+pub mod capabilities;
 pub mod case_types;
 pub mod connection;
 pub mod event;

@@ -45,6 +45,8 @@ pub enum SkipReason {
     RecordGone,
     Cancelled,
     ConnectionGone,
+    /// The platform has nothing of the kind.
+    NotOffered,
 }
 
 impl SkipReason {
@@ -56,6 +58,7 @@ impl SkipReason {
             Self::RecordGone => "record_gone",
             Self::Cancelled => "cancelled",
             Self::ConnectionGone => "connection_gone",
+            Self::NotOffered => "not_offered",
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::clock;
 use crate::db::{connections, links, matters};
 use crate::domain::{
     ConnectionId, FirmId, MatterId, RunId, UploadId,
+    capabilities::Offers,
     connection::Connection,
     event::{EventKind, SyncAction, SyncWish},
     job::{NewJob, Priority, RunContext},
@@ -21,14 +22,15 @@ pub(super) struct FanOut {
 }
 
 /// Everything that deciding a batch needs, read in a few statements for the whole batch.
-struct Facts {
+struct Facts<'a> {
+    offers: &'a Offers,
     known: matters::Known,
     connections: HashMap<FirmId, Vec<Connection>>,
     /// Matters that stand at the provider, of those whose documents were approved.
     linked: HashSet<(ConnectionId, MatterId)>,
 }
 
-impl Facts {
+impl Facts<'_> {
     fn connections(&self, firm: FirmId) -> &[Connection] {
         self.connections.get(&firm).map_or(&[], Vec::as_slice)
     }
@@ -41,6 +43,7 @@ impl Facts {
 pub(super) async fn fan_out(
     db: &mut PgConnection,
     waiting: &[Waiting],
+    offers: &Offers,
 ) -> Result<FanOut, sqlx::Error> {
     let parsed: Vec<(&Waiting, EventKind)> = waiting
         .iter()
@@ -51,7 +54,7 @@ pub(super) async fn fan_out(
             )
         })
         .collect();
-    let facts = read_facts(db, &parsed).await?;
+    let facts = read_facts(db, &parsed, offers).await?;
     let mut result = FanOut {
         decided: Vec::new(),
         jobs: Vec::new(),
@@ -74,10 +77,11 @@ pub(super) async fn fan_out(
     Ok(result)
 }
 
-async fn read_facts(
+async fn read_facts<'a>(
     db: &mut PgConnection,
     parsed: &[(&Waiting, EventKind)],
-) -> Result<Facts, sqlx::Error> {
+    offers: &'a Offers,
+) -> Result<Facts<'a>, sqlx::Error> {
     let firms: Vec<_> = parsed.iter().map(|(event, _)| event.firm_id.0).collect();
     let matter_ids: Vec<_> = parsed
         .iter()
@@ -98,6 +102,7 @@ async fn read_facts(
             .push(connection);
     }
     let mut facts = Facts {
+        offers,
         known,
         connections: by_firm,
         linked: HashSet::new(),
@@ -109,7 +114,7 @@ async fn read_facts(
 async fn read_linked(
     db: &mut PgConnection,
     parsed: &[(&Waiting, EventKind)],
-    facts: &Facts,
+    facts: &Facts<'_>,
 ) -> Result<HashSet<(ConnectionId, MatterId)>, sqlx::Error> {
     let mut asked = HashMap::new();
     for (event, kind) in parsed {
@@ -154,7 +159,11 @@ fn upload_of(kind: &EventKind) -> Option<UploadId> {
 }
 
 /// The jobs of one event, or why it is rejected.
-fn decide(event: &Waiting, kind: &EventKind, facts: &Facts) -> Result<Vec<NewJob>, &'static str> {
+fn decide(
+    event: &Waiting,
+    kind: &EventKind,
+    facts: &Facts<'_>,
+) -> Result<Vec<NewJob>, &'static str> {
     if let Some(reason) = rejection(event.firm_id, kind, &facts.known) {
         return Err(reason);
     }
@@ -191,10 +200,10 @@ fn rejection(firm: FirmId, kind: &EventKind, known: &matters::Known) -> Option<&
     (!known.uploads.contains(&(firm, matter_id, upload_id))).then_some("unknown_upload")
 }
 
-/// `sync_matter` first where the matter is not linked, then `sync_document`; one run a connection.
+/// `sync_matter` first where the matter is not linked, then `sync_document` where the platform takes documents; one run a connection.
 fn document_jobs(
     event: &Waiting,
-    facts: &Facts,
+    facts: &Facts<'_>,
     matter_id: MatterId,
     upload_id: UploadId,
 ) -> Vec<NewJob> {
@@ -204,7 +213,9 @@ fn document_jobs(
         if !facts.linked.contains(&(connection.id, matter_id)) {
             jobs.push(run.sync_matter(matter_id));
         }
-        jobs.push(run.sync_document(matter_id, upload_id));
+        if facts.offers.documents(connection.platform) {
+            jobs.push(run.sync_document(matter_id, upload_id));
+        }
     }
     jobs
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::db::Database;
-use crate::domain::ConnectionId;
+use crate::domain::{ConnectionId, capabilities::Offers};
 use crate::inbox::fan_out::fan_out;
 use crate::inbox::postgres;
 use crate::queue;
@@ -37,16 +37,18 @@ pub struct Relayed {
 #[derive(Debug)]
 pub struct Relay {
     database: Database,
-    passed: Passed,
+    offers: Offers,
+    passed: ReadPosition,
 }
 
 impl Relay {
-    /// A relay of this database.
+    /// A relay of this database, which names only work that the platforms offer.
     #[must_use]
-    pub fn new(database: Database) -> Self {
+    pub fn new(database: Database, offers: Offers) -> Self {
         Self {
             database,
-            passed: Passed::default(),
+            offers,
+            passed: ReadPosition::default(),
         }
     }
 
@@ -72,12 +74,12 @@ impl Relay {
             self.passed.note(row.newest, now);
             return Ok(Relayed::default());
         };
-        let fan_out = fan_out(&mut db, &waiting).await?;
+        let fan_out = fan_out(&mut db, &waiting, &self.offers).await?;
         let ready = queue::enqueue(&mut db, &fan_out.jobs).await?;
         postgres::set_decided(&mut db, &fan_out.decided).await?;
         db.commit().await?;
         if more {
-            self.passed.go_on(last.position);
+            self.passed.continue_behind(last.position);
         } else {
             self.passed.note(row.newest, now);
         }
@@ -97,21 +99,21 @@ impl Relay {
 /// How far the inbox was empty, so that a look does not begin with all that has gone: an old transaction can keep it from
 /// being removed. Positions are given before their commits, so a look begins some time behind, and now and then at the beginning.
 #[derive(Debug, Default)]
-struct Passed {
+struct ReadPosition {
     notes: VecDeque<(Moment, i64)>,
     looked_at_all: Option<Moment>,
     /// A look has taken all up to here, and there was more.
-    go_on: Option<i64>,
+    continue_behind: Option<i64>,
 }
 
-impl Passed {
+impl ReadPosition {
     /// Behind which position the next look begins.
     fn floor(&mut self, now: Moment) -> i64 {
         if self.looked_at_all.is_none_or(|at| at + LOOK_AT_ALL <= now) {
             self.looked_at_all = Some(now);
             return 0;
         }
-        if let Some(position) = self.go_on {
+        if let Some(position) = self.continue_behind {
             return position;
         }
         let is_old = |(at, _): &(Moment, i64)| *at + SLACK <= now;
@@ -124,13 +126,13 @@ impl Passed {
 
     /// The batch was full: the next look begins behind it. Not where a note says that nothing was left: many events may have been
     /// committed together, long after their positions were given.
-    fn go_on(&mut self, position: i64) {
-        self.go_on = Some(position);
+    fn continue_behind(&mut self, position: i64) {
+        self.continue_behind = Some(position);
     }
 
     /// Nothing was left up to this position that had been committed before the look.
     fn note(&mut self, position: i64, now: Moment) {
-        self.go_on = None;
+        self.continue_behind = None;
         let is_fresh = |(at, _): &(Moment, i64)| *at + NOTE_EVERY > now;
         if !self.notes.back().is_some_and(is_fresh) {
             self.notes.push_back((now, position));
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_look_begins_some_time_behind_and_now_and_then_at_the_beginning() {
-        let mut passed = Passed::default();
+        let mut passed = ReadPosition::default();
         let start = Moment::now();
         let at = |seconds| start + Duration::from_secs(seconds);
 
@@ -159,7 +161,7 @@ mod tests {
         assert_eq!(passed.floor(at(21)), 1_100);
 
         assert_eq!(passed.floor(at(40)), 0);
-        passed.go_on(200);
+        passed.continue_behind(200);
         assert_eq!(passed.floor(at(41)), 200, "the rest of all");
         assert_eq!(passed.floor(at(60)), 0, "all of it");
         passed.note(2_000, at(60));

@@ -53,24 +53,12 @@ impl Budget {
 /// Who shares a platform's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountedBy {
-    /// An access token; a connection has one at a time (providers/clio.md §8).
+    /// An access token. A connection has one at a time.
     Token,
-    /// The firm's account, whatever app calls (providers/lawmatics.md).
+    /// The firm's account, whatever application calls.
     Firm,
-    /// Our client id in one region: all firms together (providers/smokeball.md, providers/mycase.md).
+    /// Our client id in one region: all firms together.
     Client,
-}
-
-impl CountedBy {
-    /// What this platform counts by.
-    #[must_use]
-    pub fn of(platform: Platform) -> Self {
-        match platform {
-            Platform::Clio => Self::Token,
-            Platform::Lawmatics => Self::Firm,
-            Platform::Smokeball | Platform::Mycase => Self::Client,
-        }
-    }
 }
 
 /// Whose calls are counted: the identity of a connection as far as limits go.
@@ -107,14 +95,14 @@ pub struct Bucket {
 impl Bucket {
     /// The bucket that this caller's calls are taken from.
     #[must_use]
-    pub fn of(caller: Caller, budget: Budget) -> Self {
+    pub fn of(caller: Caller, counted_by: CountedBy, budget: Budget) -> Self {
         let Caller {
             platform,
             region,
             firm,
             connection,
         } = caller;
-        let (key, shared) = match CountedBy::of(platform) {
+        let (key, shared) = match counted_by {
             CountedBy::Token => (format!("{platform}:{connection}"), false),
             CountedBy::Firm => (format!("{platform}:firm:{firm}"), false),
             CountedBy::Client => (format!("{platform}:client:{region}"), true),
@@ -252,28 +240,30 @@ mod tests {
             connection: ConnectionId(Uuid::from_u128(connection)),
         };
         let budget = Budget::parse("5/1s").unwrap();
-        let bucket =
-            |platform, firm, connection| Bucket::of(caller(platform, firm, connection), budget);
+        let platform = Platform::Mycase;
+        let bucket = |counted_by, firm, connection| {
+            Bucket::of(caller(platform, firm, connection), counted_by, budget)
+        };
 
-        for platform in [Platform::Clio, Platform::Lawmatics] {
-            let (one, other) = (bucket(platform, 1, 1), bucket(platform, 2, 2));
+        for counted_by in [CountedBy::Token, CountedBy::Firm] {
+            let (one, other) = (bucket(counted_by, 1, 1), bucket(counted_by, 2, 2));
             assert_ne!(one.key, other.key);
             assert!(one.firm.is_some() && one.scope.starts_with("connection:"));
         }
         assert_ne!(
-            bucket(Platform::Clio, 1, 1).key,
-            bucket(Platform::Clio, 1, 2).key,
+            bucket(CountedBy::Token, 1, 1).key,
+            bucket(CountedBy::Token, 1, 2).key,
             "another connection has another token"
         );
         assert_eq!(
-            bucket(Platform::Lawmatics, 1, 1).key,
-            bucket(Platform::Lawmatics, 1, 2).key
+            bucket(CountedBy::Firm, 1, 1).key,
+            bucket(CountedBy::Firm, 1, 2).key
         );
-        let shared = bucket(Platform::Smokeball, 1, 1);
-        assert_eq!(shared.key, bucket(Platform::Smokeball, 2, 2).key);
+        let shared = bucket(CountedBy::Client, 1, 1);
+        assert_eq!(shared.key, bucket(CountedBy::Client, 2, 2).key);
         assert_eq!(
             (shared.firm, shared.scope.as_str()),
-            (None, "region:smokeball:us")
+            (None, "region:mycase:us")
         );
     }
 

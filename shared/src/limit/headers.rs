@@ -1,4 +1,8 @@
-//! What an answer's headers say of the limit (providers/clio.md §8; all of them may be missing).
+//! What an answer's headers say of the limit. All of them may be missing.
+//!
+//! `Retry-After` has three effects, and one function decides the wait for all of them ([`wait_after_429`]):
+//! a 429 pauses the **bucket** for every worker (`shell::limits`) and postpones the **job** (`execution::outcome`);
+//! a server error pauses the **connection** (`execution::outcome`).
 
 use std::time::Duration;
 
@@ -8,7 +12,16 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 /// A provider that asks for more than this is asked again after it, once.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
-/// `X-RateLimit-*`.
+/// The names of the headers that tell a limit.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitHeaders {
+    pub limit: &'static str,
+    pub remaining: &'static str,
+    /// A Unix time in seconds.
+    pub reset: &'static str,
+}
+
+/// What they say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RateHeaders {
     pub limit: Option<i32>,
@@ -20,15 +33,18 @@ pub struct RateHeaders {
 impl RateHeaders {
     /// Reads them; the reset time is read relative to the answer's own `Date`, so that clocks need not agree.
     #[must_use]
-    pub fn read(headers: &HeaderMap, now: DateTime<Utc>) -> Self {
+    pub fn read(headers: &HeaderMap, names: Option<&LimitHeaders>, now: DateTime<Utc>) -> Self {
+        let Some(names) = names else {
+            return Self::default();
+        };
         let number = |name: &str| text(headers, name)?.parse::<i64>().ok();
         let sent = date(headers).unwrap_or(now);
         Self {
-            limit: number("x-ratelimit-limit")
+            limit: number(names.limit)
                 .and_then(|n| i32::try_from(n).ok())
                 .filter(|n| *n > 0),
-            remaining: number("x-ratelimit-remaining").and_then(|n| i32::try_from(n).ok()),
-            reset_in: number("x-ratelimit-reset")
+            remaining: number(names.remaining).and_then(|n| i32::try_from(n).ok()),
+            reset_in: number(names.reset)
                 .and_then(|secs| DateTime::from_timestamp(secs, 0))
                 .map(|at| {
                     (at - sent)
@@ -40,9 +56,36 @@ impl RateHeaders {
     }
 }
 
-/// `Retry-After` in seconds or as an HTTP date, the latter relative to the answer's own `Date`; unclamped.
+/// How long an answer asks to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AskedWait {
+    /// `Retry-After`, unclamped.
+    pub by_header: Option<Duration>,
+    /// Until the limit's window is over.
+    pub by_reset: Option<Duration>,
+}
+
+impl AskedWait {
+    /// Reads both.
+    #[must_use]
+    pub fn read(headers: &HeaderMap, said: &RateHeaders, now: DateTime<Utc>) -> Self {
+        Self {
+            by_header: retry_after(headers, now),
+            by_reset: said.reset_in,
+        }
+    }
+}
+
+/// How long a 429 pauses its bucket, and its job: as long as `Retry-After` asks, else until the window is over by the limit's headers,
+/// else for a whole window.
 #[must_use]
-pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+pub fn wait_after_429(asked: &AskedWait, window: Duration) -> Duration {
+    let wait = asked.by_header.or(asked.by_reset);
+    clamp_retry_after(wait.unwrap_or(window))
+}
+
+/// `Retry-After` in seconds or as an HTTP date, the latter relative to the answer's own `Date`; unclamped.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(secs) = value.parse::<i64>() {
         return Some(Duration::from_secs(u64::try_from(secs).unwrap_or(0)));
@@ -86,6 +129,12 @@ mod tests {
             .collect()
     }
 
+    const NAMES: LimitHeaders = LimitHeaders {
+        limit: "x-limit",
+        remaining: "x-remaining",
+        reset: "x-reset",
+    };
+
     fn now() -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000, 0).unwrap()
     }
@@ -121,8 +170,30 @@ mod tests {
     #[test]
     fn missing_headers_say_nothing() {
         assert_eq!(
-            RateHeaders::read(&headers(&[]), now()),
+            RateHeaders::read(&headers(&[]), Some(&NAMES), now()),
             RateHeaders::default()
+        );
+    }
+
+    #[test]
+    fn a_429_waits_as_long_as_it_says_or_until_the_window_is_over() {
+        let window = Duration::from_secs(1);
+        let asked = |by_header, by_reset| AskedWait {
+            by_header,
+            by_reset,
+        };
+        let (long, short) = (Duration::from_secs(17), Duration::from_millis(300));
+
+        assert_eq!(
+            wait_after_429(&asked(Some(long), Some(short)), window),
+            long
+        );
+        assert_eq!(wait_after_429(&asked(None, Some(short)), window), short);
+        assert_eq!(wait_after_429(&asked(None, None), window), window);
+        let day = Some(Duration::from_hours(24));
+        assert_eq!(
+            wait_after_429(&asked(day, None), window),
+            Duration::from_hours(1)
         );
     }
 }

@@ -142,7 +142,7 @@ impl Known {
 mod tests {
     use super::*;
     use crate::domain::{ConnectionId, FirmId};
-    use crate::limit::{Budget, Caller};
+    use crate::limit::{Budget, Caller, CountedBy};
     use uuid::Uuid;
 
     fn bucket() -> Bucket {
@@ -152,7 +152,7 @@ mod tests {
             firm: FirmId(Uuid::nil()),
             connection: ConnectionId(Uuid::nil()),
         };
-        Bucket::of(caller, Budget::parse("3/3600s").unwrap())
+        Bucket::of(caller, CountedBy::Token, Budget::parse("3/3600s").unwrap())
     }
 
     #[test]

@@ -1,38 +1,42 @@
-//! Providers: what the four platforms can do, in our words. Wire formats never leave a platform's own folder.
+//! Providers: what the platforms can do, in our words. Wire formats never leave a platform's own folder.
+//!
+//! `profile` says what a platform is, as data. `registry` holds the platforms of a program. `shell` is what all their calls have in
+//! common and `oauth` their authorisation; neither names a platform.
+//!
+//! # A new platform
+//! 1. A folder beside `clio` with its profile, its wire structs, and an implementation of [`Provider`].
+//! 2. One line in [`registry::shipped`].
+//! 3. One row of the table `platforms`, in a new migration.
+//!
+//! Nothing else: settings, buckets, caps, jobs and routes read the profile.
 
-mod answer;
-mod call;
-mod error;
-mod http;
+pub mod profile;
+pub mod registry;
+
 mod oauth;
-mod redact;
-mod resolve;
-mod session;
-mod tokens;
-mod transfer;
+mod shell;
 
 pub mod clio;
 
-pub use call::Call;
-pub use error::{CallError, ProviderError};
-pub use http::{Hosts, Http, HttpSettings};
-pub use oauth::{Credentials, GrantedTokens, OAuthClient, OAuthError};
-pub use session::{Session, SessionSettings};
-pub use tokens::REFRESH_BEFORE;
-pub use transfer::{Target, TransferError};
+pub use oauth::{Challenge, Credentials, GrantedTokens, OAuthClient, OAuthError, REFRESH_BEFORE};
+pub use profile::{Names, Profile};
+pub use registry::{Configured, Entry, ProviderSettings, Providers};
+pub use shell::{
+    Body, Call, CallError, Http, HttpSettings, ProviderError, Refusal, Reply, Session,
+    SessionSettings, Target, TransferError, Words,
+};
 
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
-use std::future::Future;
+use std::fmt::Debug;
 use std::ops::Range;
 
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
 use crate::domain::{
-    ExternalId, LinkId, Platform, Region,
+    ExternalId, LinkId, Region,
     connection::Identity,
     records::{Client, Matter},
 };
-use crate::limit::Budget;
 
 /// A practice area of an account.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -52,7 +56,7 @@ pub struct NewDocument {
 }
 
 /// A file name is client data.
-impl std::fmt::Debug for NewDocument {
+impl Debug for NewDocument {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NewDocument")
             .field("upload_id", &self.upload_id)
@@ -72,116 +76,104 @@ pub struct DocumentSlot {
 }
 
 /// One platform. Every method but `identify` runs behind the session's permit, one call a request.
-pub trait Provider: Send + Sync {
-    /// Which platform this is.
-    fn platform(&self) -> Platform;
-
-    /// How many calls its bucket allows until headers say more.
-    fn budget(&self) -> Budget;
-
-    /// How long after a write's last moment its effect may still appear in a search.
-    fn settle(&self) -> Duration;
-
-    /// The OAuth client of a region; nothing where no credentials are configured.
-    fn oauth(&self, region: Region) -> Option<&OAuthClient>;
-
-    /// Whose access token this is. Used by ingress at connect, without a permit.
-    fn identify(
+#[async_trait]
+pub trait Provider: Debug + Send + Sync {
+    /// Whose grant this is. Used by ingress at connect, without a permit.
+    async fn identify(
         &self,
         region: Region,
-        access_token: &secrecy::SecretString,
-    ) -> impl Future<Output = Result<Identity, ProviderError>> + Send;
+        granted: &GrantedTokens,
+    ) -> Result<Identity, ProviderError>;
 
     /// Persons whose e-mail equals this one, compared by us without case.
-    fn find_contacts_by_email(
+    async fn find_contacts_by_email(
         &self,
         session: &Session,
         email: &str,
-    ) -> impl Future<Output = Result<Vec<ExternalId>, CallError>> + Send;
+    ) -> Result<Vec<ExternalId>, CallError>;
 
     /// Persons without an e-mail, created since `since`, that equal this client in name and phone: the look after a lost answer.
-    fn find_contacts_without_email(
+    async fn find_contacts_without_email(
         &self,
         session: &Session,
         client: &Client,
         since: DateTime<Utc>,
-    ) -> impl Future<Output = Result<Vec<ExternalId>, CallError>> + Send;
+    ) -> Result<Vec<ExternalId>, CallError>;
 
     /// Creates a person.
-    fn create_contact(
+    async fn create_contact(
         &self,
         session: &Session,
         link: LinkId,
         client: &Client,
-    ) -> impl Future<Output = Result<ExternalId, CallError>> + Send;
+    ) -> Result<ExternalId, CallError>;
 
     /// Whether a contact is still there.
-    fn contact_exists(
-        &self,
-        session: &Session,
-        id: &ExternalId,
-    ) -> impl Future<Output = Result<bool, CallError>> + Send;
+    async fn contact_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError>;
 
     /// The account's practice areas.
-    fn practice_areas(
-        &self,
-        session: &Session,
-    ) -> impl Future<Output = Result<Vec<PracticeArea>, CallError>> + Send;
+    async fn practice_areas(&self, session: &Session) -> Result<Vec<PracticeArea>, CallError>;
 
     /// Creates a matter of a contact.
-    fn create_matter(
+    async fn create_matter(
         &self,
         session: &Session,
         link: LinkId,
         matter: &Matter,
         contact: &ExternalId,
         practice_area: Option<&ExternalId>,
-    ) -> impl Future<Output = Result<ExternalId, CallError>> + Send;
+    ) -> Result<ExternalId, CallError>;
 
     /// Matters of this contact, created since `since`, with this matter's reference and title.
-    fn find_matters(
+    async fn find_matters(
         &self,
         session: &Session,
         matter: &Matter,
         contact: &ExternalId,
         since: DateTime<Utc>,
-    ) -> impl Future<Output = Result<Vec<ExternalId>, CallError>> + Send;
+    ) -> Result<Vec<ExternalId>, CallError>;
 
     /// Whether a matter is still there.
-    fn matter_exists(
-        &self,
-        session: &Session,
-        id: &ExternalId,
-    ) -> impl Future<Output = Result<bool, CallError>> + Send;
+    async fn matter_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError>;
 
+    /// What it can do with documents; nothing where the profile has no such capability.
+    fn documents(&self) -> Option<&dyn Documents> {
+        None
+    }
+}
+
+/// What a platform with documents can do.
+#[async_trait]
+pub trait Documents: Send + Sync {
     /// Announces a document; its bytes come next.
-    fn create_document(
+    async fn create_document(
         &self,
         session: &Session,
         link: LinkId,
         document: &NewDocument,
-    ) -> impl Future<Output = Result<DocumentSlot, CallError>> + Send;
+    ) -> Result<DocumentSlot, CallError>;
 
     /// Documents that carry this upload's id, complete or not.
-    fn find_documents(
+    async fn find_documents(
         &self,
         session: &Session,
         document: &NewDocument,
-    ) -> impl Future<Output = Result<Vec<ExternalId>, CallError>> + Send;
+    ) -> Result<Vec<ExternalId>, CallError>;
 
     /// Where a document stands, with fresh targets for its bytes.
-    fn document_slot(
+    async fn document_slot(
         &self,
         session: &Session,
         id: &ExternalId,
         size: u64,
-    ) -> impl Future<Output = Result<DocumentSlot, CallError>> + Send;
+    ) -> Result<DocumentSlot, CallError>;
 
-    /// Tells the provider that all bytes are there: from now on the firm sees the document.
-    fn confirm_document(
+    /// Tells the provider that all bytes are there: from now on the firm sees the document. Where the platform needs no word, this
+    /// does nothing.
+    async fn confirm_document(
         &self,
         session: &Session,
         id: &ExternalId,
         version: &str,
-    ) -> impl Future<Output = Result<(), CallError>> + Send;
+    ) -> Result<(), CallError>;
 }

@@ -18,20 +18,21 @@ use clap::Parser;
 use shared::config::WorkerConfig;
 use shared::db::{Database, Transaction};
 use shared::domain::FirmId;
+use shared::providers::Entry;
 use tokio::runtime::Runtime;
 
 use arguments::{Arguments, Command};
 use print::Form;
 
-/// The whole program; `main.rs` only chooses an allocator.
+/// The whole program, with the platforms that it knows; `main.rs` only chooses these and an allocator.
 ///
 /// It is no `async fn`: the compiler generates the code of an async function in the crate that first awaits it, and the program
 /// would compile all of this library once more.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(entries: &[Entry]) -> ExitCode {
     let arguments = Arguments::parse();
     let result = Runtime::new().context("start the runtime");
-    match result.and_then(|runtime| runtime.block_on(run(arguments))) {
+    match result.and_then(|runtime| runtime.block_on(run(arguments, entries))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
@@ -49,7 +50,7 @@ fn report(error: &anyhow::Error) {
 }
 
 /// Does what the command line says.
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
+async fn run(arguments: Arguments, entries: &[Entry]) -> anyhow::Result<()> {
     let context = |database| AdminContext {
         database,
         firm: arguments.firm.map(FirmId),
@@ -62,7 +63,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => {
-            let read = WorkerConfig::read(|name| std::env::var(name).ok());
+            let read = WorkerConfig::read(entries, |name| std::env::var(name).ok());
             crate::run(read.map_err(anyhow::Error::msg)?).await
         }
         Command::Migrate => migrate().await,

@@ -6,7 +6,7 @@ use shared::domain::ExternalId;
 use shared::domain::link::{Effect, LinkKind, Settled};
 use shared::domain::outcome::{Failure, Instruction};
 use shared::domain::records::Client;
-use shared::providers::{CallError, Provider};
+use shared::providers::CallError;
 
 use super::execution::{Context, Step};
 
@@ -28,7 +28,7 @@ impl How {
     }
 }
 
-impl<P: Provider> Context<'_, P> {
+impl Context<'_> {
     /// Ensures the contact. Two matters of one client, or two clients with one e-mail, meet in one link.
     pub(super) async fn ensure_contact(
         &self,

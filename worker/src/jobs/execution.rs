@@ -12,8 +12,7 @@ use shared::domain::link::{Account, Claim, Effect};
 use shared::domain::outcome::{CallRecord, Failure, Instruction, Report, SkipReason, Waiting};
 use shared::domain::{LinkId, Platform};
 use shared::limit::Bucket;
-use shared::providers::clio::Clio;
-use shared::providers::{CallError, Provider, Session, SessionSettings};
+use shared::providers::{CallError, Configured, Names, Provider, Session, SessionSettings};
 use shared::queue::{Gate, StopReason};
 use tokio_util::sync::CancellationToken;
 
@@ -61,9 +60,16 @@ impl Execution {
     ) -> Instruction {
         match job.await {
             Ok(report) => Instruction::Done(report),
-            // Nothing that names a platform can happen before the connection is read.
-            Err(error) => error.instruction(*self.platform.get().unwrap_or(&Platform::Clio)),
+            Err(error) => error.instruction(&self.names()),
         }
+    }
+
+    /// How messages name the platform.
+    fn names(&self) -> Names {
+        let configured = self
+            .platform()
+            .and_then(|platform| self.environment.providers.of(platform));
+        configured.map_or(Names::UNKNOWN, |configured| configured.profile().names())
     }
 
     /// The calls made so far.
@@ -91,23 +97,25 @@ impl Execution {
     }
 
     /// Reads the connection and opens the session with its platform: one an execution.
-    pub(crate) async fn open(&self) -> Result<Context<'_, Clio>, CallError> {
+    pub(crate) async fn open(&self) -> Result<Context<'_>, CallError> {
         Ok(self.open_reading().await?.0)
     }
 
     /// The same, and the firm's transaction in which the connection was read, for what else the job has to read first: every
     /// transaction costs a trip to the database. To be dropped before anything is waited for.
-    pub(crate) async fn open_reading(&self) -> Result<(Context<'_, Clio>, Transaction), CallError> {
+    pub(crate) async fn open_reading(&self) -> Result<(Context<'_>, Transaction), CallError> {
         let mut db = self.environment.database.firm(self.job.firm_id).await?;
         let connection = self.connection(&mut db).await?;
-        let clio = &self.environment.clio;
-        let Some(oauth) = clio.oauth(connection.region) else {
-            return Err(not_configured(connection.platform));
-        };
+        let platform = connection.platform;
+        let configured = self.environment.providers.of(platform);
+        let configured = configured.ok_or_else(|| not_configured(platform))?;
+        let oauth = configured.oauth(connection.region);
+        let oauth = oauth.ok_or_else(|| not_configured(platform))?;
         let tokens = tokens::find(&mut db, connection.id).await?;
-        let bucket = Bucket::of(connection.as_ref().into(), clio.budget());
+        let counted_by = configured.profile().counted_by;
+        let bucket = Bucket::of(connection.as_ref().into(), counted_by, configured.budget);
         let session = Arc::new(Session::new(SessionSettings {
-            http: clio.http.clone(),
+            http: configured.http.clone(),
             gate: Gate::new(
                 self.environment.gates.clone(),
                 self.job.clone(),
@@ -125,7 +133,8 @@ impl Execution {
             account: connection.account(),
             connection,
             session,
-            provider: clio,
+            configured,
+            provider: configured.provider.as_ref(),
         };
         Ok((context, db))
     }
@@ -141,12 +150,13 @@ fn not_configured(platform: Platform) -> CallError {
 }
 
 /// What the steps of a job share: the execution, the account, and the provider with its session.
-pub(crate) struct Context<'a, P> {
+pub(crate) struct Context<'a> {
     pub(crate) execution: &'a Execution,
     pub(crate) connection: Arc<Connection>,
     pub(crate) account: Account,
     pub(crate) session: Arc<Session>,
-    pub(crate) provider: &'a P,
+    pub(crate) configured: &'a Configured,
+    pub(crate) provider: &'a dyn Provider,
 }
 
 /// What a claim leaves to be done.
@@ -161,13 +171,13 @@ pub(crate) enum Step {
     Exists(shared::domain::link::Existing),
 }
 
-impl<P: Provider> Context<'_, P> {
+impl Context<'_> {
     /// Claims an effect and says what is left to do; waits that belong to others become snoozes.
     pub(crate) async fn claim(&self, effect: &Effect) -> Result<Step, CallError> {
         let Execution {
             environment, job, ..
         } = self.execution;
-        let settle = self.provider.settle();
+        let settle = self.configured.visibility_delay;
         let claim = links::claim(&environment.database, &self.account, effect, job, settle).await?;
         match claim {
             Claim::Mine {

@@ -9,7 +9,7 @@ use shared::db::{links, matters};
 use shared::domain::link::LinkKind;
 use shared::domain::outcome::{Instruction, Report};
 use shared::domain::{ExternalId, MatterId, UploadId};
-use shared::providers::{CallError, NewDocument, Provider};
+use shared::providers::{CallError, NewDocument};
 
 use super::execution::{Context, Execution};
 
@@ -23,7 +23,7 @@ pub async fn run(execution: &Execution) -> Instruction {
         .await
 }
 
-impl<P: Provider> Context<'_, P> {
+impl Context<'_> {
     async fn sweep(&self) -> Result<Report, CallError> {
         let mut db = self.execution.environment.database.worker().await?;
         let doubted = links::list_doubted(&mut db, &self.account, LOOKS).await?;
@@ -78,7 +78,9 @@ impl<P: Provider> Context<'_, P> {
                     content_type: String::new(),
                     size: 0,
                 };
-                self.provider.find_documents(&self.session, &document).await
+                self.documents()?
+                    .find_documents(&self.session, &document)
+                    .await
             }
             "matter" => {
                 let matter = matters::find(&mut db, firm, MatterId(link.record_id)).await?;

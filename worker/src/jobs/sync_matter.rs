@@ -13,7 +13,7 @@ use shared::domain::link::{Effect, LinkKind, Settled};
 use shared::domain::outcome::{Instruction, MATTER_NOT_SYNCED, Report, SkipReason};
 use shared::domain::records::Matter;
 use shared::domain::{ExternalId, LinkId, MatterId};
-use shared::providers::{CallError, PracticeArea, Provider};
+use shared::providers::{CallError, PracticeArea};
 
 use super::contact::one_of;
 use super::execution::{Context, Execution, Step};
@@ -32,7 +32,7 @@ pub async fn run(execution: &Execution) -> Instruction {
         .await
 }
 
-impl<P: Provider> Context<'_, P> {
+impl Context<'_> {
     async fn sync_matter(&self, db: Transaction) -> Result<Report, CallError> {
         let matter = self.read_matter(db).await?;
         let mut details = Map::new();
@@ -214,6 +214,9 @@ impl<P: Provider> Context<'_, P> {
         &self,
         matter: MatterId,
     ) -> Result<Vec<shared::domain::job::NewJob>, CallError> {
+        if self.provider.documents().is_none() {
+            return Ok(Vec::new());
+        }
         let mut db = self
             .execution
             .environment

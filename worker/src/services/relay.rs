@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::db::Database;
+use shared::domain::capabilities::Offers;
 use shared::inbox::Relay;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -21,9 +22,14 @@ pub(crate) struct RelayLoop {
 }
 
 impl RelayLoop {
-    pub(crate) fn new(database: Database, slots: Arc<Slots>, inbox: Arc<Notify>) -> Self {
+    pub(crate) fn new(
+        database: Database,
+        offers: Offers,
+        slots: Arc<Slots>,
+        inbox: Arc<Notify>,
+    ) -> Self {
         Self {
-            relay: Relay::new(database),
+            relay: Relay::new(database, offers),
             slots,
             inbox,
         }

@@ -125,8 +125,7 @@ pub(super) async fn confirm(
         Err(CallError::Provider(ProviderError::Invalid {
             status: 422,
             kind,
-            detail,
-            sealed,
+            words,
         })) => {
             let slot = slot(session, id, 0).await?;
             if slot.complete {
@@ -142,8 +141,7 @@ pub(super) async fn confirm(
             Err(ProviderError::Invalid {
                 status: 422,
                 kind,
-                detail,
-                sealed,
+                words,
             }
             .into())
         }

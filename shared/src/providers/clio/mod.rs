@@ -2,26 +2,27 @@
 
 mod contacts;
 mod documents;
+mod errors;
 mod matters;
+mod profile;
 mod wire;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::domain::{
-    ExternalId, LinkId, Platform, Region,
+    ExternalId, LinkId, Region,
     connection::Identity,
     records::{Client, Matter},
 };
-use crate::limit::Budget;
 use crate::providers::{
-    Call, CallError, Credentials, DocumentSlot, Http, NewDocument, OAuthClient, PracticeArea,
-    Provider, ProviderError, Session,
+    Call, CallError, DocumentSlot, Documents, Entry, GrantedTokens, Http, NewDocument,
+    PracticeArea, Provider, ProviderError, Session,
 };
 
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,65 +31,24 @@ const PAGE: &str = "200";
 /// Our clock, the database's and Clio's may differ by this much when a look asks "created since".
 const CLOCK_SLACK: Duration = Duration::from_mins(5);
 
+pub(super) const ENTRY: Entry = Entry {
+    profile: &profile::PROFILE,
+    build: |http| Arc::new(Clio { http }),
+};
+
 /// Clio Manage.
-#[derive(Debug, Clone)]
-pub struct Clio {
-    pub http: Http,
-    oauth: HashMap<Region, OAuthClient>,
-    budget: Budget,
-    settle: Duration,
+#[derive(Debug)]
+struct Clio {
+    http: Http,
 }
 
-impl Clio {
-    /// Clio with the credentials of the regions that have any: each region needs its own application (§1).
-    #[must_use]
-    pub fn new(
-        http: Http,
-        credentials: HashMap<Region, Credentials>,
-        budget: Budget,
-        settle: Duration,
-    ) -> Self {
-        let oauth = credentials
-            .into_iter()
-            .map(|(region, credentials)| {
-                let base = http.hosts.base(region);
-                (
-                    region,
-                    OAuthClient::new(http.api.clone(), base, credentials),
-                )
-            })
-            .collect();
-        Self {
-            http,
-            oauth,
-            budget,
-            settle,
-        }
-    }
-}
-
+#[async_trait]
 impl Provider for Clio {
-    fn platform(&self) -> Platform {
-        Platform::Clio
-    }
-
-    fn budget(&self) -> Budget {
-        self.budget
-    }
-
-    fn settle(&self) -> Duration {
-        self.settle
-    }
-
-    fn oauth(&self, region: Region) -> Option<&OAuthClient> {
-        self.oauth.get(&region)
-    }
-
     /// §2 "Who is connected": without `fields` only id and etag would come back.
     async fn identify(
         &self,
         region: Region,
-        access_token: &SecretString,
+        granted: &GrantedTokens,
     ) -> Result<Identity, ProviderError> {
         let unavailable = |_| ProviderError::Unavailable {
             status: None,
@@ -98,11 +58,11 @@ impl Provider for Clio {
             .http
             .api
             .get(format!(
-                "{}/api/v4/users/who_am_i.json",
-                self.http.hosts.base(region)
+                "{}/users/who_am_i.json",
+                self.http.api_base(region)
             ))
             .query(&[("fields", "id,name,email,account{id,name}")])
-            .bearer_auth(access_token.expose_secret())
+            .bearer_auth(granted.access.expose_secret())
             .timeout(IDENTIFY_TIMEOUT)
             .send()
             .await
@@ -195,6 +155,13 @@ impl Provider for Clio {
         exists(session, "/matters/{id}.json", format!("/matters/{id}.json")).await
     }
 
+    fn documents(&self) -> Option<&dyn Documents> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Documents for Clio {
     async fn create_document(
         &self,
         session: &Session,

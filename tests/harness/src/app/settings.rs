@@ -79,7 +79,10 @@ impl AppSettings {
             ("CLIO_CLIENT_SECRET", "casehug-app-secret".to_owned()),
             ("CLIO_BASE_URL", format!("http://{clio}/clio")),
             ("CLIO_BUDGET", self.budget.clone()),
-            ("CLIO_SETTLE_SECONDS", self.settle.as_secs().to_string()),
+            (
+                "CLIO_VISIBILITY_DELAY_SECONDS",
+                self.settle.as_secs().to_string(),
+            ),
             ("ALLOW_TEST_PROVIDERS", "1".to_owned()),
             ("RUST_LOG", "debug".to_owned()),
         ]

@@ -12,7 +12,7 @@ use shared::domain::link::{Effect, Existing, LinkKind, Settled};
 use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
 use shared::domain::records::Upload;
 use shared::domain::{ExternalId, LinkId, UploadId};
-use shared::providers::{CallError, DocumentSlot, NewDocument, Provider};
+use shared::providers::{CallError, DocumentSlot, Documents, NewDocument};
 
 use super::contact::one_of;
 use super::execution::{Context, Execution, Step};
@@ -36,13 +36,20 @@ struct File {
     sha256: String,
 }
 
-impl<P: Provider> Context<'_, P> {
+impl Context<'_> {
     async fn sync_document(&self, mut db: Transaction) -> Result<Report, CallError> {
+        self.documents()?;
         let upload = self.read_upload(&mut db).await?;
         let (matter_link, matter) = self.linked_matter(&mut db, &upload).await?;
         drop(db);
         let file = self.measure(upload, matter).await?;
         self.ensure_document(matter_link, &file).await
+    }
+
+    /// Asked before anything is read of a file: a platform without documents is sent none.
+    pub(in crate::jobs) fn documents(&self) -> Result<&dyn Documents, CallError> {
+        let documents = self.provider.documents();
+        documents.ok_or_else(|| Instruction::Skipped(SkipReason::NotOffered).into())
     }
 
     /// Only approved documents leave.
@@ -142,7 +149,7 @@ impl<P: Provider> Context<'_, P> {
     /// True when it was found and adopted; it is then resumed.
     async fn look_for_document(&self, link: LinkId, file: &File) -> Result<bool, CallError> {
         let found = self
-            .provider
+            .documents()?
             .find_documents(&self.session, &file.document)
             .await?;
         match one_of(self.untaken(LinkKind::Document, found).await?)? {
@@ -163,7 +170,7 @@ impl<P: Provider> Context<'_, P> {
 
     async fn create_document(&self, link: LinkId, file: &File) -> Result<Report, CallError> {
         let slot = self
-            .provider
+            .documents()?
             .create_document(&self.session, link, &file.document)
             .await?;
         let accepted = Settled::Accepted {
@@ -182,7 +189,7 @@ impl<P: Provider> Context<'_, P> {
                 .await;
         }
         let slot = self
-            .provider
+            .documents()?
             .document_slot(&self.session, &existing.external_id, file.document.size)
             .await?;
         if slot.complete {
@@ -215,7 +222,7 @@ impl<P: Provider> Context<'_, P> {
         id: &ExternalId,
         version: &str,
     ) -> Result<Report, CallError> {
-        self.provider
+        self.documents()?
             .confirm_document(&self.session, id, version)
             .await?;
         self.session.settle(link, Settled::Linked(id)).await?;

@@ -11,17 +11,14 @@ use shared::clock::Moment;
 use shared::crypto::hex;
 use shared::domain::job::upload_limit;
 use shared::domain::outcome::{Failure, Instruction};
-use shared::providers::{CallError, DocumentSlot, Provider, ProviderError, Target, TransferError};
+use shared::providers::{CallError, DocumentSlot, ProviderError, Target, TransferError};
 use shared::queue;
 
 use super::{File, unreadable};
 use crate::environment::Environment;
 use crate::jobs::execution::Context;
 
-/// A signed address may live ten minutes only (providers/clio.md §13): older ones are replaced before they are used.
-const ADDRESS_HOLDS: Duration = Duration::from_mins(8);
-
-impl<P: Provider> Context<'_, P> {
+impl Context<'_> {
     /// Sends every part in order and checks that the file is the one that was approved.
     pub(super) async fn transfer(&self, slot: DocumentSlot, file: &File) -> Result<(), CallError> {
         self.begin_transfer().await?;
@@ -31,7 +28,7 @@ impl<P: Provider> Context<'_, P> {
         };
         let mut hasher = Sha256::new();
         for part in 0..addresses.targets.len() {
-            if addresses.fetched.elapsed() > ADDRESS_HOLDS {
+            if addresses.fetched.elapsed() > self.address_life() {
                 addresses = self.fresh_addresses(&slot.id, file).await?;
             }
             hasher = match self
@@ -56,6 +53,12 @@ impl<P: Provider> Context<'_, P> {
             "upload the document again in CaseHug, approve it and retry",
         ))
         .into())
+    }
+
+    /// An older signed address is replaced before it is used.
+    fn address_life(&self) -> Duration {
+        let rules = self.configured.profile().transfers.as_ref();
+        rules.map_or(Duration::MAX, |rules| rules.address_life)
     }
 
     /// From here on the job counts apart under its connection's cap: the connection's next job may run beside it.
@@ -97,7 +100,7 @@ impl<P: Provider> Context<'_, P> {
         file: &File,
     ) -> Result<Addresses, CallError> {
         let slot = self
-            .provider
+            .documents()?
             .document_slot(&self.session, id, file.document.size)
             .await?;
         Ok(Addresses {

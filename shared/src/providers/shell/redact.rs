@@ -1,4 +1,4 @@
-//! A provider's validation words may repeat what we sent (providers/clio.md §6): every value of ours is replaced by its field's name.
+//! A provider's message may repeat what we sent: every value of ours is replaced by its field's name.
 
 use serde_json::Value;
 

@@ -1,15 +1,17 @@
-//! The HTTP shell: one job's calls to its provider. It owns the permit, the token, the deadlines, the limit's headers,
-//! the classification of answers, and the record of calls. A provider's file is then a list of short methods.
+//! One execution's way to its provider. It owns the permit, the token, the deadlines, and the record of calls. A provider's file
+//! is then a list of short methods.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::{StatusCode, header};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::header::HeaderMap;
+use secrecy::SecretString;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
+use super::request::{self, Proof};
+use super::response::{Reply, Response, method_name, parse};
+use super::{Body, Call, CallError, Http, ProviderError, Words, classify, redact::redact};
 use crate::clock::{self, Moment};
 use crate::crypto::{KeyRing, Place};
 use crate::db::{links, tokens::SealedTokens};
@@ -18,17 +20,9 @@ use crate::domain::{
     link::Settled,
     outcome::{CallRecord, Waiting},
 };
-use crate::limit::{self, RateHeaders, clamp_retry_after, retry_after};
-use crate::providers::answer::{
-    Answer, ErrorBody, deadline_body, method_name, proves_no_effect, read, unanswered,
-};
-use crate::providers::{
-    Call, CallError, Http, OAuthClient, ProviderError, redact::redact, tokens::Tokens,
-};
+use crate::limit::{self, AskedWait, RateHeaders};
+use crate::providers::oauth::{OAuthClient, Tokens};
 use crate::queue::{Gate, Granted, Permit, StopReason};
-
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a session is made of.
 #[derive(Debug)]
@@ -47,10 +41,10 @@ pub struct SessionSettings {
 #[derive(Debug)]
 pub struct Session {
     pub(super) http: Http,
-    gate: Gate,
+    pub(super) gate: Gate,
+    pub(super) cancel: CancellationToken,
     keys: KeyRing,
     tokens: Tokens,
-    pub(super) cancel: CancellationToken,
     calls: Mutex<Vec<CallRecord>>,
 }
 
@@ -90,45 +84,61 @@ impl Session {
             .unwrap_or_default()
     }
 
-    /// Makes a call and reads its answer.
+    /// Makes a call and reads its answer's JSON.
     ///
     /// # Errors
     /// See [`CallError`]. A refused token is replaced once, and the call made again.
     pub async fn call<T: for<'de> Deserialize<'de>>(&self, call: Call) -> Result<T, CallError> {
-        match self.call_once(&call).await {
+        let (_, body) = self.answer(&call).await?;
+        parse(&body)
+    }
+
+    /// Makes a call whose answer says nothing but that it was carried out (201, 202, 204 without a body).
+    ///
+    /// # Errors
+    /// As [`Session::call`].
+    pub async fn call_empty(&self, call: Call) -> Result<(), CallError> {
+        self.answer(&call).await?;
+        Ok(())
+    }
+
+    /// Makes a call and reads its answer's JSON and headers.
+    ///
+    /// # Errors
+    /// As [`Session::call`].
+    pub async fn call_with_headers<T: for<'de> Deserialize<'de>>(
+        &self,
+        call: Call,
+    ) -> Result<Reply<T>, CallError> {
+        let (headers, body) = self.answer(&call).await?;
+        let body = parse(&body)?;
+        Ok(Reply { body, headers })
+    }
+
+    async fn answer(&self, call: &Call) -> Result<(HeaderMap, Bytes), CallError> {
+        match self.answer_once(call).await {
             Err((CallError::Provider(ProviderError::Unauthorized), version)) => {
                 self.tokens.replace(self.gate.connection(), version).await?;
-                self.call_once(&call).await.map_err(|(error, _)| error)
+                self.answer_once(call).await.map_err(|(error, _)| error)
             }
             other => other.map_err(|(error, _)| error),
         }
     }
 
-    async fn call_once<T: for<'de> Deserialize<'de>>(
-        &self,
-        call: &Call,
-    ) -> Result<T, (CallError, i64)> {
-        let (token, version) = self
-            .tokens
-            .access(self.gate.connection())
-            .await
-            .map_err(|error| (error, 0))?;
+    /// With an error comes the version of the token that was used.
+    async fn answer_once(&self, call: &Call) -> Result<(HeaderMap, Bytes), (CallError, i64)> {
+        let token = self.tokens.access(self.gate.connection()).await;
+        let (token, version) = token.map_err(|error| (error, 0))?;
         let result = tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(CallError::Stopped(StopReason::LeaseLost)),
             result = self.permitted(call, &token) => result,
         };
-        let body = result.map_err(|error| (error, version))?;
-        serde_json::from_slice(&body).map_err(|_| {
-            let unreadable = ProviderError::Unavailable {
-                status: None,
-                retry_after: None,
-            };
-            (unreadable.into(), version)
-        })
+        let response = result.map_err(|error| (error, version))?;
+        Ok((response.headers, response.body))
     }
 
-    async fn permitted(&self, call: &Call, token: &SecretString) -> Result<Bytes, CallError> {
+    async fn permitted(&self, call: &Call, token: &SecretString) -> Result<Response, CallError> {
         let permit = self.gate.ask(call.ask()).await?;
         let granted = self.granted(permit).await?;
         let permit = self.gate.wait(&granted).await?;
@@ -139,11 +149,11 @@ impl Session {
         let answer = self.send(call, token, &granted).await;
         let took = granted.due.elapsed();
         let result = match answer {
-            Ok(answer) => self.heed(call, &answer, &granted).await,
+            Ok(response) => self.check_status(call, response, &granted).await,
             Err(error) => Err(error),
         };
         self.gate.note_answered(&granted, &call.method, took).await;
-        if result.as_ref().is_err_and(proves_no_effect) {
+        if result.as_ref().is_err_and(CallError::proves_no_effect) {
             self.forget(call).await?;
         }
         result
@@ -157,7 +167,7 @@ impl Session {
         }
     }
 
-    /// What the call was to create has not come into being, and nobody needs to look for it.
+    /// The record that the call was to create does not exist: no look is needed.
     async fn forget(&self, call: &Call) -> Result<(), CallError> {
         if let Some(link) = call.creates {
             let mut db = self.gate.database().worker().await?;
@@ -167,8 +177,8 @@ impl Session {
         Ok(())
     }
 
-    /// The bucket is used up: whoever shares it rests until then, so that nobody asks in vain.
-    async fn later(&self, wait: Duration) -> Result<CallError, CallError> {
+    /// The bucket is used up: everything that shares it rests until then, so that nothing asks in vain.
+    async fn later(&self, wait: std::time::Duration) -> Result<CallError, CallError> {
         let mut db = self.gate.database().worker().await?;
         limit::rest(&mut db, self.gate.bucket(), wait).await?;
         db.commit().await?;
@@ -183,130 +193,47 @@ impl Session {
         call: &Call,
         token: &SecretString,
         granted: &Granted,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Response, CallError> {
         let started = Moment::now();
-        let answer = self.request(call, token, granted.send_until).await;
+        let region = self.gate.connection().region;
+        let proof = Proof {
+            token,
+            key: self.tokens.api_key(),
+        };
+        let answer = request::send(&self.http, region, call, proof, granted.send_until).await;
         let (status, request_id) = match &answer {
-            Ok(Answer {
-                status, headers, ..
-            }) => {
-                let id = headers.get("x-request-id").and_then(|v| v.to_str().ok());
-                (
-                    Some(status.as_u16()),
-                    id.map(|id| id.chars().take(64).collect()),
-                )
-            }
+            Ok(response) => (Some(response.status.as_u16()), self.request_id(response)),
             Err(_) => (None, None),
         };
         self.record(call, started, status, request_id);
         answer
     }
 
-    async fn heed(
+    fn request_id(&self, response: &Response) -> Option<String> {
+        let id = response.headers.get(self.http.profile.dialect.request_id)?;
+        Some(id.to_str().ok()?.chars().take(64).collect())
+    }
+
+    async fn check_status(
         &self,
         call: &Call,
-        answer: &Answer,
+        response: Response,
         granted: &Granted,
-    ) -> Result<Bytes, CallError> {
-        self.heed_limits(answer, granted).await?;
-        if answer.status.is_success() {
-            Ok(answer.body.clone())
-        } else {
-            Err(self.refusal(call, answer).into())
-        }
-    }
-
-    async fn request(
-        &self,
-        call: &Call,
-        token: &SecretString,
-        send_until: Moment,
-    ) -> Result<Answer, CallError> {
-        let base = self.http.hosts.base(self.gate.connection().region);
-        let request = self
-            .http
-            .api
-            .request(call.method.clone(), format!("{base}/api/v4{}", call.path))
-            .query(&call.query)
-            .bearer_auth(token.expose_secret())
-            .header(header::ACCEPT, "application/json");
-        let (request, refused) = match &call.body {
-            Some(body) => {
-                let bytes = Bytes::from(body.to_string());
-                let (body, refused) = deadline_body(bytes.clone(), send_until);
-                let request = request
-                    .timeout(WRITE_TIMEOUT)
-                    .header(header::CONTENT_TYPE, "application/json")
-                    .header(header::CONTENT_LENGTH, bytes.len())
-                    .body(body);
-                (request, Some(refused))
-            }
-            None => (request.timeout(READ_TIMEOUT), None),
-        };
-        let sent = request.send().await;
-        if refused.is_some_and(|refused| refused.load(std::sync::atomic::Ordering::Acquire)) {
-            return Err(CallError::Stopped(StopReason::LeaseLost));
-        }
-        let answer = sent.map_err(|error| unanswered(&error))?;
-        read(answer).await
-    }
-
-    /// What the answer says of the limit corrects the bucket; a 429 pauses it for every worker at once.
-    async fn heed_limits(&self, answer: &Answer, granted: &Granted) -> Result<(), CallError> {
+    ) -> Result<Response, CallError> {
         let now = clock::wall_now();
-        let said = RateHeaders::read(&answer.headers, now);
-        let bucket = self.gate.bucket();
-        let pause = if answer.status == StatusCode::TOO_MANY_REQUESTS {
-            let wait = retry_after(&answer.headers, now).or(said.reset_in);
-            Some(clamp_retry_after(wait.unwrap_or(bucket.budget.window)))
-        } else {
-            None
+        let names = self.http.profile.dialect.limit_headers.as_ref();
+        let said = RateHeaders::read(&response.headers, names, now);
+        let asked = AskedWait::read(&response.headers, &said, now);
+        self.apply_limit_headers(&response, &said, &asked, granted)
+            .await?;
+        if response.status.is_success() {
+            return Ok(response);
+        }
+        let words = |message: String| Words {
+            detail: redact(&message, json_of(&call.body)),
+            sealed: self.seal(message),
         };
-        let used_up = said
-            .reset_in
-            .filter(|_| said.remaining == Some(0))
-            .zip(granted.sent_at);
-        let allowed = self.gate.allowed_calls();
-        let corrected = said.limit.filter(|limit| *limit != allowed);
-        if pause.is_none() && used_up.is_none() && corrected.is_none() {
-            return Ok(());
-        }
-        let mut db = self.gate.database().worker().await?;
-        if let Some(limit) = corrected {
-            limit::correct(&mut db, bucket, limit).await?;
-        }
-        if let Some(pause) = pause {
-            limit::pause(&mut db, bucket, pause).await?;
-        } else if let Some((reset_in, sent_at)) = used_up {
-            limit::used_up(&mut db, bucket, sent_at, reset_in).await?;
-        }
-        db.commit().await?;
-        Ok(())
-    }
-
-    /// Both of Clio's error shapes, and bodies that are neither (providers/clio.md §6).
-    fn refusal(&self, call: &Call, answer: &Answer) -> ProviderError {
-        let now = clock::wall_now();
-        let words: ErrorBody = serde_json::from_slice(&answer.body).unwrap_or_default();
-        match ProviderError::of_status(answer.status.as_u16()) {
-            ProviderError::RateLimited { .. } => ProviderError::RateLimited {
-                retry_after: retry_after(&answer.headers, now),
-            },
-            ProviderError::Unavailable { status, .. } => ProviderError::Unavailable {
-                status,
-                retry_after: retry_after(&answer.headers, now),
-            },
-            ProviderError::Invalid { status, .. } => {
-                let (kind, message) = words.read();
-                ProviderError::Invalid {
-                    status,
-                    kind,
-                    detail: redact(&message, call.body.as_ref()),
-                    sealed: self.seal(message),
-                }
-            }
-            other => other,
-        }
+        Err(classify(self.http.profile, &response, &asked, words).into())
     }
 
     /// The provider's full words, for the firm's admins alone.
@@ -362,7 +289,7 @@ impl Session {
     /// Writes how a creation ended, under this job's fence.
     ///
     /// # Errors
-    /// The lease is gone: whoever has it now will find the record by looking.
+    /// The lease is gone: the worker that has it now finds the record by looking.
     pub async fn settle(&self, link: LinkId, settled: Settled<'_>) -> Result<(), CallError> {
         let held = links::settle(self.gate.database(), link, self.gate.job(), settled).await?;
         if held {
@@ -370,5 +297,12 @@ impl Session {
         } else {
             Err(CallError::Stopped(StopReason::LeaseLost))
         }
+    }
+}
+
+fn json_of(body: &Body) -> Option<&serde_json::Value> {
+    match body {
+        Body::Json(value) => Some(value),
+        Body::Empty | Body::Form(_) => None,
     }
 }

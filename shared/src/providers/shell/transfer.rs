@@ -9,13 +9,11 @@ use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
+use super::response::unanswered;
+use super::{Call, CallError, ProviderError, Session, Words};
 use crate::clock::Moment;
-use crate::providers::answer::unanswered;
-use crate::providers::{Call, CallError, ProviderError, Session};
 use crate::queue::StopReason;
 
-/// Where Clio's signed addresses may lead (providers/clio.md §13: S3).
-const HOST_SUFFIXES: &[&str] = &[".amazonaws.com"];
 /// Headers that a provider may ask us to send; they are part of its signature.
 const KNOWN_HEADERS: &[&str] = &[
     "content-type",
@@ -32,7 +30,7 @@ pub struct Target {
     pub headers: Vec<(String, String)>,
 }
 
-/// The address is a secret: whoever has it can write.
+/// The address is a secret: it gives the right to write.
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Target")
@@ -62,7 +60,10 @@ impl Session {
         length: u64,
         limit: Duration,
     ) -> Result<(), TransferError> {
-        let url = check(&target.url, self.http.allow_test_providers).ok_or_else(refused)?;
+        let rules = self.http.profile.transfers.as_ref();
+        let suffixes = rules.map_or(&[][..], |rules| rules.host_suffixes);
+        let url =
+            check(&target.url, suffixes, self.http.allow_test_providers).ok_or_else(refused)?;
         let mut request = self
             .http
             .storage
@@ -110,19 +111,21 @@ fn refused() -> TransferError {
     CallError::from(ProviderError::Invalid {
         status: 200,
         kind: None,
-        detail: "a signed address that is not the platform's storage".into(),
-        sealed: None,
+        words: Words {
+            detail: "a signed address that is not the platform's storage".into(),
+            sealed: None,
+        },
     })
     .into()
 }
 
 /// The address, when it is https on 443 at the platform's storage; or loopback, where tests are allowed.
-fn check(url: &str, allow_test_providers: bool) -> Option<Url> {
+fn check(url: &str, suffixes: &[&str], allow_test_providers: bool) -> Option<Url> {
     let url = Url::parse(url).ok()?;
     let host = url.host_str()?;
     let real = url.scheme() == "https"
         && url.port_or_known_default() == Some(443)
-        && HOST_SUFFIXES.iter().any(|suffix| host.ends_with(suffix));
+        && suffixes.iter().any(|suffix| host.ends_with(suffix));
     let test = allow_test_providers && url.scheme() == "http" && host == "127.0.0.1";
     (url.username().is_empty() && (real || test)).then_some(url)
 }
@@ -137,9 +140,11 @@ fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
 mod tests {
     use super::*;
 
+    const STORAGE: &[&str] = &[".amazonaws.com"];
+
     #[test]
     fn only_the_platforms_own_storage_is_written_to() {
-        assert!(check("https://bucket.s3.amazonaws.com/x?sig=1", false).is_some());
+        assert!(check("https://bucket.s3.amazonaws.com/x?sig=1", STORAGE, false).is_some());
         for url in [
             "http://bucket.s3.amazonaws.com/x",
             "https://bucket.s3.amazonaws.com:8443/x",
@@ -148,12 +153,12 @@ mod tests {
             "http://127.0.0.1:9/x",
             "file:///etc/passwd",
         ] {
-            assert!(check(url, false).is_none(), "{url}");
+            assert!(check(url, STORAGE, false).is_none(), "{url}");
         }
     }
 
     #[test]
-    fn headers_that_nobody_signs_are_not_sent() {
+    fn headers_that_no_provider_signs_are_not_sent() {
         assert!(header("x-amz-server-side-encryption", "AES256").is_some());
         assert!(header("Content-Type", "application/pdf").is_some());
         assert!(header("authorization", "Bearer x").is_none());

@@ -2,13 +2,21 @@
 
 use std::time::Duration;
 
-use crate::domain::Platform;
 use crate::domain::outcome::{Failure, Instruction, SkipReason, Waiting};
 use crate::limit::clamp_retry_after;
+use crate::providers::Names;
 use crate::queue::StopReason;
 
-/// A 429 without `Retry-After` pauses the bucket this long: Clio's window (providers/clio.md §8).
-const PAUSE_WITHOUT_WORD: Duration = Duration::from_mins(1);
+const RETRIED: &str = "no action needed: CaseHug retries automatically";
+
+/// A provider's message, prepared for people.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Words {
+    /// With every value of ours replaced by its field's name.
+    pub detail: String,
+    /// In full, sealed: for the firm's admins alone.
+    pub sealed: Option<String>,
+}
 
 /// A provider's refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,14 +35,13 @@ pub enum ProviderError {
     Conflict { status: u16 },
     /// 429.
     #[error("the provider's limit was reached")]
-    RateLimited { retry_after: Option<Duration> },
-    /// Any other 4xx. `detail` holds the provider's words with every value of ours replaced by its field's name.
+    RateLimited { wait: Duration },
+    /// Any other 4xx.
     #[error("the provider refused the data")]
     Invalid {
         status: u16,
         kind: Option<String>,
-        detail: String,
-        sealed: Option<String>,
+        words: Words,
     },
     /// No connection was made: nothing was sent.
     #[error("the provider cannot be reached")]
@@ -48,7 +55,7 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
-    /// The class of a status; bodies refine it (`providers::session`).
+    /// The class of a status; headers and body refine it (`shell::refusal`).
     #[must_use]
     pub fn of_status(status: u16) -> Self {
         match status {
@@ -56,12 +63,13 @@ impl ProviderError {
             403 => Self::Forbidden,
             404 => Self::NotFound,
             408 | 409 | 412 | 425 => Self::Conflict { status },
-            429 => Self::RateLimited { retry_after: None },
+            429 => Self::RateLimited {
+                wait: Duration::ZERO,
+            },
             400..=499 => Self::Invalid {
                 status,
                 kind: None,
-                detail: String::new(),
-                sealed: None,
+                words: Words::default(),
             },
             _ => Self::Unavailable {
                 status: Some(status),
@@ -87,15 +95,16 @@ impl ProviderError {
 
     /// The instruction that follows, in the product's words.
     #[must_use]
-    pub fn instruction(self, platform: Platform) -> Instruction {
-        let name = platform.title();
+    pub fn instruction(self, names: &Names) -> Instruction {
+        let name = names.title;
         match self {
-            Self::Unauthorized => Instruction::NeedsReconnect(needs_reconnect(platform)),
+            Self::Unauthorized => Instruction::NeedsReconnect(needs_reconnect(name)),
             Self::Forbidden => Instruction::Fail(Failure::new(
                 "provider_forbidden",
                 format!("{name} refused for lack of permissions"),
                 format!(
-                    "reconnect {name} with a user that has matters, contacts and documents permissions"
+                    "reconnect {name} with a user that has {} permissions",
+                    names.permissions
                 ),
             )),
             Self::NotFound => Instruction::Fail(Failure::new(
@@ -106,28 +115,21 @@ impl ProviderError {
             Self::Conflict { status } => Instruction::Retry(Failure::new(
                 "provider_conflict",
                 format!("{name} was busy with the record (HTTP {status})"),
-                "it is tried again by itself",
+                RETRIED,
             )),
-            Self::RateLimited { retry_after } => Instruction::Limited {
-                pause: clamp_retry_after(retry_after.unwrap_or(PAUSE_WITHOUT_WORD)),
-            },
-            Self::Invalid {
-                status,
-                detail,
-                sealed,
-                ..
-            } => Instruction::Fail(Failure {
-                provider_words: sealed,
+            Self::RateLimited { wait } => Instruction::Limited { pause: wait },
+            Self::Invalid { status, words, .. } => Instruction::Fail(Failure {
+                provider_words: words.sealed,
                 ..Failure::new(
                     "provider_invalid",
-                    format!("{name} refused the data (HTTP {status}): {detail}"),
+                    format!("{name} refused the data (HTTP {status}): {}", words.detail),
                     "correct the named fields in CaseHug and retry",
                 )
             }),
             Self::Unreachable => Instruction::Retry(Failure::new(
                 "provider_unavailable",
                 format!("{name} cannot be reached"),
-                status_page(platform),
+                retried(names),
             )),
             Self::Unavailable {
                 status,
@@ -136,7 +138,7 @@ impl ProviderError {
                 Failure::new(
                     "provider_unavailable",
                     unavailable(name, status),
-                    status_page(platform),
+                    retried(names),
                 )
                 .not_before(retry_after.map(clamp_retry_after)),
             ),
@@ -151,21 +153,15 @@ fn unavailable(name: &str, status: Option<u16>) -> String {
     }
 }
 
-fn status_page(platform: Platform) -> String {
-    match platform {
-        Platform::Clio => "it is retried by itself; see status.clio.com".into(),
-        Platform::Lawmatics | Platform::Smokeball | Platform::Mycase => {
-            format!(
-                "it is retried by itself; see {}'s status page",
-                platform.title()
-            )
-        }
+fn retried(names: &Names) -> String {
+    match names.status_page {
+        Some(page) => format!("{RETRIED}; see {page}"),
+        None => format!("{RETRIED}; see {}'s status page", names.title),
     }
 }
 
 /// The authorisation is gone.
-fn needs_reconnect(platform: Platform) -> Failure {
-    let name = platform.title();
+fn needs_reconnect(name: &str) -> Failure {
     Failure::new(
         "needs_reconnect",
         format!("{name} refused our access"),
@@ -197,11 +193,23 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// True when a failed creation certainly left nothing behind.
+    pub(super) fn proves_no_effect(&self) -> bool {
+        match self {
+            Self::Provider(error) => error.proves_no_effect(),
+            // Refused by our own deadline, before anything was sent.
+            Self::Stopped(_) => true,
+            Self::Later { .. } | Self::NeedsReconnect | Self::Database(_) | Self::Decided(_) => {
+                false
+            }
+        }
+    }
+
     /// The instruction that follows.
     #[must_use]
-    pub fn instruction(self, platform: Platform) -> Instruction {
+    pub fn instruction(self, names: &Names) -> Instruction {
         match self {
-            Self::Provider(error) => error.instruction(platform),
+            Self::Provider(error) => error.instruction(names),
             Self::Later { wait, reason } => Instruction::Snooze { wait, reason },
             Self::Stopped(StopReason::Cancelled) => Instruction::Skipped(SkipReason::Cancelled),
             Self::Stopped(StopReason::ConnectionChanged | StopReason::LeaseLost) => {
@@ -214,7 +222,7 @@ impl CallError {
                 wait: Duration::ZERO,
                 reason: Waiting::Paused,
             },
-            Self::NeedsReconnect => Instruction::NeedsReconnect(needs_reconnect(platform)),
+            Self::NeedsReconnect => Instruction::NeedsReconnect(needs_reconnect(names.title)),
             Self::Database(error) => {
                 tracing::warn!(error = %error, "a job's statement failed");
                 Instruction::Retry(Failure::internal("the database refused a statement"))
@@ -236,7 +244,7 @@ mod tests {
 
     #[test]
     fn every_status_from_400_to_600_has_its_class() {
-        let class = |status| match ProviderError::of_status(status).instruction(Platform::Clio) {
+        let class = |status| match ProviderError::of_status(status).instruction(&Names::UNKNOWN) {
             Instruction::Retry(_) => "retry",
             Instruction::Fail(_) => "fail",
             Instruction::Limited { .. } => "limited",

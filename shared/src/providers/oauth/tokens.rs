@@ -5,6 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 
+use super::{GrantedTokens, OAuthClient, OAuthError};
 use crate::clock::Moment;
 use crate::crypto::{KeyRing, Place};
 use crate::db::{
@@ -12,7 +13,7 @@ use crate::db::{
     tokens::{self, Grant, SealedTokens},
 };
 use crate::domain::{connection::Connection, outcome::Waiting};
-use crate::providers::{CallError, GrantedTokens, OAuthClient, OAuthError};
+use crate::providers::{CallError, ProviderError};
 
 /// A token that ends within this is refreshed first (product documents: "5 minutes before expiration").
 pub const REFRESH_BEFORE: Duration = Duration::from_mins(5);
@@ -30,7 +31,7 @@ struct Opened {
 
 /// The tokens of one execution.
 #[derive(Debug)]
-pub(super) struct Tokens {
+pub(in crate::providers) struct Tokens {
     database: Database,
     keys: KeyRing,
     oauth: OAuthClient,
@@ -46,8 +47,8 @@ impl std::fmt::Debug for Opened {
 }
 
 impl Tokens {
-    /// `sealed`: the tokens as they lay in their row just now, where somebody has read them already.
-    pub(super) fn new(
+    /// `sealed`: the tokens as they lay in their row just now, where the caller has read them already.
+    pub(in crate::providers) fn new(
         database: Database,
         keys: KeyRing,
         oauth: OAuthClient,
@@ -67,7 +68,7 @@ impl Tokens {
     }
 
     /// A token that is good for now, and its version.
-    pub(super) async fn access(
+    pub(in crate::providers) async fn access(
         &self,
         connection: &Connection,
     ) -> Result<(SecretString, i64), CallError> {
@@ -86,7 +87,7 @@ impl Tokens {
     }
 
     /// The provider refused this version: get another one, or say that only a person can.
-    pub(super) async fn replace(
+    pub(in crate::providers) async fn replace(
         &self,
         connection: &Connection,
         refused_version: i64,
@@ -98,6 +99,11 @@ impl Tokens {
             self.refresh(connection, sealed).await?;
         }
         Ok(())
+    }
+
+    /// The application's key, where the platform asks for one beside the token.
+    pub(in crate::providers) fn api_key(&self) -> Option<&SecretString> {
+        self.oauth.api_key()
     }
 
     async fn read(&self, connection: &Connection) -> Result<SealedTokens, CallError> {
@@ -123,7 +129,7 @@ impl Tokens {
         })
     }
 
-    /// Single flight: whoever gets the right calls, the others wait for its result. No transaction is open during the call.
+    /// Single flight: one execution gets the right to call, the others wait for its result. No transaction is open during the call.
     async fn refresh(
         &self,
         connection: &Connection,
@@ -171,7 +177,7 @@ impl Tokens {
                 if old.expires_in.is_some_and(|left| !left.is_zero()) {
                     Ok(old)
                 } else {
-                    Err(crate::providers::ProviderError::Unavailable {
+                    Err(ProviderError::Unavailable {
                         status: None,
                         retry_after: None,
                     }

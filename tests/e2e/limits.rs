@@ -7,7 +7,7 @@ use harness::app::{Person, Upload};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{SOON, TestApp, start_with};
+use crate::support::{SOON, TestApp, start, start_with};
 
 const MATTERS: usize = 12;
 /// Per matter: contact, areas and matter, then two for each document. One client, so one search and one create.
@@ -99,5 +99,28 @@ async fn a_429_pauses_everybody_until_its_retry_after_and_is_no_attempt() {
         .unwrap();
     assert_eq!(counted, 0);
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 2));
+    app.finish().await;
+}
+
+/// Bucket and job wait alike: a minute for the job, after a second for the bucket, is a minute for nothing.
+#[tokio::test]
+async fn a_429_that_names_no_time_waits_for_the_buckets_own_window() {
+    let app = start().await;
+    let (_, uploads) = matters(&app).await;
+    let limited = json!({ "status": 429, "body": { "error": { "type": "RateLimited", "message": "slow down" } } });
+    app.fault("*", "/api/v4/*", 1, &limited).await.unwrap();
+
+    app.approve(&uploads[..1]).await.unwrap();
+    app.settled(Duration::from_secs(30)).await.unwrap();
+
+    let first_attempts: Vec<String> =
+        sqlx::query_scalar("select outcome from attempts where number = 1 order by job_id")
+            .fetch_all(&app.admin)
+            .await
+            .unwrap();
+    assert!(
+        first_attempts.contains(&"snooze".to_owned()),
+        "{first_attempts:?}"
+    );
     app.finish().await;
 }

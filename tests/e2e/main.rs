@@ -23,5 +23,7 @@ mod lanes;
 mod limits;
 mod order;
 mod retention;
+mod schema;
 mod security;
+mod structure;
 mod transfers;

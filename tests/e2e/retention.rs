@@ -134,7 +134,7 @@ async fn lanes_that_were_idle_for_a_day_go_unless_a_failed_job_names_them() {
     let stage = QueueStage::start(2, 4).await;
     run(
         &stage.admin,
-        "insert into lanes (key, firm_id, connection_id, turn, changed_at)
+        "insert into lanes (key, firm_id, connection_id, first_fence, changed_at)
          select 'lane ' || n, c.firm_id, c.id, n, now() - d * interval '1 hour'
          from (select id, firm_id from firm_integrations limit 1) c, (values (1, 25), (2, 25), (3, 25), (4, 23), (5, 1)) v(n, d);
          update lanes set ready_at = now() where key = 'lane 3';

@@ -136,7 +136,7 @@ fn read_event(item: Value, prefix: &str, mistakes: &mut Vec<FieldError>) -> Opti
         event_type: event_type?,
         data: Value::Object(data?),
         created_at: created_at?,
-        wish: false,
+        requested_by_person: false,
     })
 }
 

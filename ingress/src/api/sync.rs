@@ -1,4 +1,4 @@
-//! `POST …/sync`: a person's wish for one matter. It becomes an event; a caller who likes waits for its run.
+//! `POST …/sync`: a person's request for one matter. It becomes an event; a caller who likes waits for its run.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use shared::clock::{self, Moment};
 use shared::crypto::{hex, token_hash};
 use shared::db::sync_logs::RunResult;
 use shared::db::{connections, events, matters, sync_logs};
-use shared::domain::event::{NewEvent, SYNC_REQUESTED, SyncAction, SyncWish};
+use shared::domain::event::{NewEvent, SYNC_REQUESTED, SyncAction, SyncRequest};
 use shared::domain::{FirmId, JobId, MatterId, Platform, RunId};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -64,7 +64,7 @@ pub(crate) async fn request_sync(
     let firm = caller.firm(query.firm_id.map(FirmId))?;
     let (matter_id, action) = read_body(&body)?;
     check_records(&state, firm, platform, matter_id).await?;
-    let wish = SyncWish {
+    let request = SyncRequest {
         platform,
         action,
         matter_id,
@@ -72,10 +72,10 @@ pub(crate) async fn request_sync(
         log_id: JobId(clock::new_id()),
         actor: caller.subject.clone(),
     };
-    let wish = append(&state, firm, wish, &headers).await?;
+    let request = append(&state, firm, request, &headers).await?;
     match wait_secs(&headers) {
-        Some(secs) => wait(&state, firm, &wish, secs).await,
-        None => Ok(accepted(&wish)),
+        Some(secs) => wait(&state, firm, &request, secs).await,
+        None => Ok(accepted(&request)),
     }
 }
 
@@ -111,46 +111,47 @@ async fn check_records(
     connection.map(|_| ()).ok_or(ApiError::NotConnected)
 }
 
-/// Appends the wish; a repeated key answers with the wish that was first.
+/// Appends the request; a repeated key answers with the request that was first.
 async fn append(
     state: &AppState,
     firm: FirmId,
-    wish: SyncWish,
+    request: SyncRequest,
     headers: &HeaderMap,
-) -> Result<SyncWish, ApiError> {
-    let id = event_id(&wish, headers)?;
+) -> Result<SyncRequest, ApiError> {
+    let id = event_id(&request, headers)?;
     let event = NewEvent {
         firm_id: firm,
         id: id.clone(),
         event_type: SYNC_REQUESTED.into(),
-        data: json!(wish),
+        data: json!(request),
         created_at: None,
-        wish: true,
+        requested_by_person: true,
     };
-    // A wish needs Postgres for its records anyway, and a repeated key has to be known at once.
+    // A request needs Postgres for its records anyway, and a repeated key has to be known at once.
     let appended = state.postgres_inbox.append(vec![event]).await?;
     if appended.duplicates == 0 {
-        return Ok(wish);
+        return Ok(request);
     }
     let mut db = state.firm(firm).await?;
     let stored = events::find(&mut db, firm, &id).await?;
-    let first: Option<SyncWish> = stored.and_then(|event| serde_json::from_value(event.data).ok());
+    let first: Option<SyncRequest> =
+        stored.and_then(|event| serde_json::from_value(event.data).ok());
     first
         .filter(|first| {
             (first.matter_id, first.action, first.platform)
-                == (wish.matter_id, wish.action, wish.platform)
+                == (request.matter_id, request.action, request.platform)
         })
         .ok_or_else(|| ApiError::field("Idempotency-Key", "was used for another request"))
 }
 
-fn event_id(wish: &SyncWish, headers: &HeaderMap) -> Result<String, ApiError> {
+fn event_id(request: &SyncRequest, headers: &HeaderMap) -> Result<String, ApiError> {
     let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
-        return Ok(format!("sync:{}", wish.run_id));
+        return Ok(format!("sync:{}", request.run_id));
     };
     match key.to_str() {
         Ok(key) if (1..=LONGEST_KEY).contains(&key.len()) => Ok(format!(
             "sync:key:{}",
-            hex(&token_hash(&format!("{}\n{key}", wish.actor)))
+            hex(&token_hash(&format!("{}\n{key}", request.actor)))
         )),
         _ => Err(ApiError::field(
             "Idempotency-Key",
@@ -171,42 +172,42 @@ fn wait_secs(headers: &HeaderMap) -> Option<u64> {
         .map(|secs: u64| secs.min(LONGEST_WAIT_SECS))
 }
 
-fn accepted(wish: &SyncWish) -> Response {
+fn accepted(request: &SyncRequest) -> Response {
     let status_url = format!(
         "/api/v1/integrations/{}/sync?run_id={}",
-        wish.platform, wish.run_id
+        request.platform, request.run_id
     );
-    let body = json!({ "success": true, "run_id": wish.run_id, "log_id": wish.log_id, "status_url": status_url });
+    let body = json!({ "success": true, "run_id": request.run_id, "log_id": request.log_id, "status_url": status_url });
     (StatusCode::ACCEPTED, Json(body)).into_response()
 }
 
 async fn wait(
     state: &AppState,
     firm: FirmId,
-    wish: &SyncWish,
+    request: &SyncRequest,
     secs: u64,
 ) -> Result<Response, ApiError> {
     let deadline = Moment::now() + Duration::from_secs(secs);
     loop {
         let mut db = state.firm(firm).await?;
-        let result = sync_logs::find_run_result(&mut db, firm, wish.log_id).await?;
+        let result = sync_logs::find_run_result(&mut db, firm, request.log_id).await?;
         drop(db);
         if let Some(result) = result {
-            return Ok(finished(wish, &result, secs));
+            return Ok(finished(request, &result, secs));
         }
         let left = deadline.remaining();
         if left.is_zero() {
-            return Ok(accepted(wish));
+            return Ok(accepted(request));
         }
         tokio::time::sleep(LOOK_AGAIN.min(left)).await;
     }
 }
 
-fn finished(wish: &SyncWish, result: &RunResult, secs: u64) -> Response {
+fn finished(request: &SyncRequest, result: &RunResult, secs: u64) -> Response {
     let body = if result.status == "success" {
-        success(wish, result)
+        success(request, result)
     } else {
-        json!({ "success": false, "log_id": wish.log_id, "error": {
+        json!({ "success": false, "log_id": request.log_id, "error": {
             "code": result.code, "message": result.error_message, "resolution": result.resolution } })
     };
     let mut response = Json(body).into_response();
@@ -216,7 +217,7 @@ fn finished(wish: &SyncWish, result: &RunResult, secs: u64) -> Response {
     response
 }
 
-fn success(wish: &SyncWish, result: &RunResult) -> Value {
+fn success(request: &SyncRequest, result: &RunResult) -> Value {
     let id = result.external_matter_id.as_deref();
     // Clio's ids are numbers, and published as such.
     let own: Value = match id.map(str::parse::<i64>) {
@@ -224,7 +225,7 @@ fn success(wish: &SyncWish, result: &RunResult) -> Value {
         _ => json!(id),
     };
     let mut body = json!({ "success": true, "externalMatterId": id,
-        "documentsUploaded": result.documents_uploaded, "log_id": wish.log_id });
-    body[wish.platform.matter_id_member()] = own;
+        "documentsUploaded": result.documents_uploaded, "log_id": request.log_id });
+    body[request.platform.matter_id_member()] = own;
     body
 }

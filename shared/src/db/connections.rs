@@ -247,18 +247,18 @@ pub async fn set_sync_statuses(db: &mut PgConnection) -> Result<u64, sqlx::Error
            told as (
              select c.id, case
                when c.needs_reconnect_reason is not null then 'error'
-               when h.turn is not null or d.ready_at is not null then 'syncing'
+               when h.first_fence is not null or d.ready_at is not null then 'syncing'
                when c.last_outcome = 'failed' then 'error'
                else 'idle' end as sync_status
              from firm_integrations c join recent r on r.id = c.id
              -- Ordered, so that no plan reads the table: each is one step in an index. The latest first, for the earliest are long dead.
              left join lateral (
-               select l.turn from lanes l where l.worker is not null and l.connection_id = c.id order by l.turn desc limit 1) h on true
+               select l.first_fence from lanes l where l.worker is not null and l.connection_id = c.id order by l.first_fence desc limit 1) h on true
              left join lateral (
                select x.ready_at from (values (0::smallint), (1::smallint), (2::smallint)) p(priority) cross join lateral (
                  select l.ready_at from lanes l where l.connection_id = c.id and l.priority = p.priority and l.ready_at <= app_now()
                  order by l.ready_at desc limit 1) x
-               limit 1) d on h.turn is null),
+               limit 1) d on h.first_fence is null),
            changed as (
              select c.id, t.sync_status from firm_integrations c join told t on t.id = c.id
              where c.sync_status <> t.sync_status order by c.id for no key update of c)

@@ -10,7 +10,7 @@ use crate::db::{Database, corrupt};
 use crate::domain::{
     ExternalId, LinkId,
     job::LeasedJob,
-    link::{Account, Claim, Effect, Existing, LinkKind, Settled},
+    link::{Account, Claim, Completed, Effect, Existing, LinkKind},
 };
 
 /// Claims the right to create one record, or says what stands in the way.
@@ -68,7 +68,7 @@ pub async fn claim(
             wait,
             in_doubt: false,
         },
-        "settle" => Claim::Wait {
+        "in_doubt" => Claim::Wait {
             wait,
             in_doubt: true,
         },
@@ -84,18 +84,18 @@ pub async fn claim(
 }
 
 /// Writes the end of a creation, or a record that was found. False: the caller's lease does not hold the link any more.
-pub async fn settle(
+pub async fn complete(
     database: &Database,
     link: LinkId,
     job: &LeasedJob,
-    settled: Settled<'_>,
+    settled: Completed<'_>,
 ) -> Result<bool, sqlx::Error> {
     let (state, external_id, version) = match settled {
-        Settled::Linked(id) => ("linked", id, None),
-        Settled::Accepted { id, version } => ("accepted", id, version),
+        Completed::Linked(id) => ("linked", id, None),
+        Completed::Accepted { id, version } => ("accepted", id, version),
     };
     sqlx::query_scalar!(
-        r#"select link_settle($1, $2, $3, $4, $5, $6) as "held!""#,
+        r#"select link_complete($1, $2, $3, $4, $5, $6) as "held!""#,
         link.0,
         job.lane,
         job.fence,

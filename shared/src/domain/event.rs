@@ -1,4 +1,4 @@
-//! Events: something that happened in CaseHug, at a provider, or a person's wish.
+//! Events: something that happened in CaseHug, at a provider, or a person's request.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub struct NewEvent {
     pub data: Value,
     pub created_at: Option<DateTime<Utc>>,
     /// True when ingress made it for a person; a posted event never is.
-    pub wish: bool,
+    pub requested_by_person: bool,
 }
 
 /// What the relay understands of an event.
@@ -40,7 +40,7 @@ pub enum EventKind {
     IntakeCompleted {
         matter_id: MatterId,
     },
-    SyncRequested(SyncWish),
+    SyncRequested(SyncRequest),
     /// Stored and without effect.
     Other,
     /// One of ours, with data that cannot be read.
@@ -49,7 +49,7 @@ pub enum EventKind {
 
 /// A person's wish for one matter on one platform. Both ids were drawn by ingress, so that it could answer with them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SyncWish {
+pub struct SyncRequest {
     pub platform: Platform,
     pub action: SyncAction,
     pub matter_id: MatterId,
@@ -78,9 +78,9 @@ struct DocumentData {
 }
 
 impl EventKind {
-    /// Reads type and data. A `sync.requested` that ingress did not make itself (`wish`) is without effect.
+    /// Reads type and data. A `sync.requested` that ingress did not make itself (`requested_by_person`) is without effect.
     #[must_use]
-    pub fn parse(event_type: &str, data: &Value, wish: bool) -> Self {
+    pub fn parse(event_type: &str, data: &Value, requested_by_person: bool) -> Self {
         match event_type {
             "document.approved" => read(data, |d: DocumentData| Self::DocumentApproved {
                 matter_id: d.matter_id,
@@ -92,7 +92,7 @@ impl EventKind {
             "intake.completed" => read(data, |d: MatterData| Self::IntakeCompleted {
                 matter_id: d.matter_id,
             }),
-            SYNC_REQUESTED if wish => read(data, Self::SyncRequested),
+            SYNC_REQUESTED if requested_by_person => read(data, Self::SyncRequested),
             _ => Self::Other,
         }
     }

@@ -82,7 +82,7 @@ pub struct Existing {
 
 /// How a creation ended.
 #[derive(Debug, Clone, Copy)]
-pub enum Settled<'a> {
+pub enum Completed<'a> {
     /// The record stands.
     Linked(&'a ExternalId),
     /// The record exists and is not visible yet.

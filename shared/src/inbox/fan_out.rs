@@ -10,7 +10,7 @@ use crate::domain::{
     ConnectionId, FirmId, MatterId, RunId, UploadId,
     capabilities::Offers,
     connection::Connection,
-    event::{EventKind, SyncAction, SyncWish},
+    event::{EventKind, SyncAction, SyncRequest},
     job::{NewJob, Priority, RunContext},
 };
 use crate::inbox::postgres::{Decided, Waiting};
@@ -50,7 +50,7 @@ pub(super) async fn fan_out(
         .map(|event| {
             (
                 event,
-                EventKind::parse(&event.event_type, &event.data, event.wish),
+                EventKind::parse(&event.event_type, &event.data, event.requested_by_person),
             )
         })
         .collect();
@@ -142,7 +142,7 @@ fn matter_of(kind: &EventKind) -> Option<MatterId> {
         EventKind::DocumentApproved { matter_id, .. }
         | EventKind::MatterCreated { matter_id }
         | EventKind::IntakeCompleted { matter_id } => Some(*matter_id),
-        EventKind::SyncRequested(wish) => Some(wish.matter_id),
+        EventKind::SyncRequested(request) => Some(request.matter_id),
         EventKind::Other | EventKind::Malformed => None,
     }
 }
@@ -178,9 +178,9 @@ fn decide(
             .filter(|c| c.settings.auto_sync_on_matter_created)
             .map(|c| run_context(event, c).sync_matter(*matter_id))
             .collect(),
-        EventKind::SyncRequested(wish) => {
-            wished_job(event, connections, wish).into_iter().collect()
-        }
+        EventKind::SyncRequested(request) => requested_job(event, connections, request)
+            .into_iter()
+            .collect(),
         EventKind::IntakeCompleted { .. } | EventKind::Other | EventKind::Malformed => Vec::new(),
     })
 }
@@ -221,19 +221,25 @@ fn document_jobs(
 }
 
 /// The wished-for job, under the ids that ingress answered with. Without a connection there is nothing to do:
-/// ingress has refused the wish before, so it was disconnected meanwhile.
-fn wished_job(event: &Waiting, connections: &[Connection], wish: &SyncWish) -> Option<NewJob> {
-    let connection = connections.iter().find(|c| c.platform == wish.platform)?;
+/// ingress has refused the request before, so it was disconnected meanwhile.
+fn requested_job(
+    event: &Waiting,
+    connections: &[Connection],
+    request: &SyncRequest,
+) -> Option<NewJob> {
+    let connection = connections
+        .iter()
+        .find(|c| c.platform == request.platform)?;
     let run = RunContext {
-        run_id: wish.run_id,
+        run_id: request.run_id,
         priority: Priority::Person,
         explicit: true,
         ..run_context(event, connection)
     };
-    match wish.action {
+    match request.action {
         SyncAction::SyncMatter => Some(NewJob {
-            id: wish.log_id,
-            ..run.sync_matter(wish.matter_id)
+            id: request.log_id,
+            ..run.sync_matter(request.matter_id)
         }),
         SyncAction::PullMatters => None,
     }

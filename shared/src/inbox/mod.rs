@@ -1,8 +1,4 @@
-//! The inbox: events are appended in group commits, and the relay fans them out to jobs in lanes.
-//!
-//! Two inboxes, one queue: Postgres, and with `REDIS_URL` a Redis stream whose entries a worker brings into the Postgres
-//! inbox. An event may come into both (an append that timed out and was made after all): its id makes that harmless, because
-//! the row of an id is made once.
+#![doc = include_str!("README.md")]
 
 mod appender;
 mod failover;

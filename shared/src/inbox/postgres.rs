@@ -72,10 +72,10 @@ pub(super) async fn insert(
     let ids: Vec<_> = events.iter().map(|e| e.id.clone()).collect();
     let types: Vec<_> = events.iter().map(|e| e.event_type.clone()).collect();
     let data: Vec<_> = events.iter().map(|e| e.data.clone()).collect();
-    let wishes: Vec<_> = events.iter().map(|e| e.wish).collect();
+    let wishes: Vec<_> = events.iter().map(|e| e.requested_by_person).collect();
     let created: Vec<_> = events.iter().map(|e| e.created_at).collect();
     let inserted = sqlx::query!(
-        r#"insert into events (firm_id, id, type, data, wish, created_at)
+        r#"insert into events (firm_id, id, type, data, requested_by_person, created_at)
            select * from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bool[], $6::timestamptz[])
            on conflict (firm_id, id) do nothing returning firm_id, id"#,
         &firms,
@@ -104,7 +104,7 @@ pub(super) struct Waiting {
     pub(super) id: String,
     pub(super) event_type: String,
     pub(super) data: serde_json::Value,
-    pub(super) wish: bool,
+    pub(super) requested_by_person: bool,
 }
 
 /// The oldest events that wait behind a position.
@@ -115,7 +115,7 @@ pub(super) async fn list_waiting(
 ) -> Result<Vec<Waiting>, sqlx::Error> {
     sqlx::query_as!(
         Waiting,
-        r#"select position, firm_id as "firm_id: FirmId", id, type as event_type, data, wish
+        r#"select position, firm_id as "firm_id: FirmId", id, type as event_type, data, requested_by_person
            from events where status = 'waiting' and position > $1 order by position limit $2"#,
         after,
         limit

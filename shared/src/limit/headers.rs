@@ -1,8 +1,8 @@
 //! What an answer's headers say of the limit. All of them may be missing.
 //!
-//! `Retry-After` has three effects, and one function decides the wait for all of them ([`wait_after_429`]):
-//! a 429 pauses the **bucket** for every worker (`shell::limits`) and postpones the **job** (`execution::outcome`);
-//! a server error pauses the **connection** (`execution::outcome`).
+//! `Retry-After` has three effects. A 429 pauses the **bucket** for every worker (`shell::limits`) and postpones the **job**
+//! (`execution::outcome`): one function decides the wait of both ([`wait_after_429`]). A server error pauses the **connection**
+//! (`execution::outcome`) for as long as the header asks, an hour at most.
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
-//! Rate limits: what a bucket is, and what a provider's answer says of it.
-//!
-//! The bucket itself is a row of Postgres and is taken inside the permit (`queue::permit`); here are its numbers and its corrections.
+#![doc = include_str!("README.md")]
 
 mod bucket;
 mod headers;

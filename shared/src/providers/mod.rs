@@ -1,14 +1,4 @@
-//! Providers: what the platforms can do, in our words. Wire formats never leave a platform's own folder.
-//!
-//! `profile` says what a platform is, as data. `registry` holds the platforms of a program. `shell` is what all their calls have in
-//! common and `oauth` their authorisation; neither names a platform.
-//!
-//! # A new platform
-//! 1. A folder beside `clio` with its profile, its wire structs, and an implementation of [`Provider`].
-//! 2. One line in [`registry::shipped`].
-//! 3. One row of the table `platforms`, in a new migration.
-//!
-//! Nothing else: settings, buckets, caps, jobs and routes read the profile.
+#![doc = include_str!("README.md")]
 
 pub mod profile;
 pub mod registry;

@@ -78,7 +78,7 @@ pub async fn lease(
     let mut db = database.worker().await?;
     let rows = sqlx::query_as!(
         LeaseRow,
-        r#"select connection_id as "connection_id!", found as "found!", wait_ms, ready_floor, turn_floor, lane, fence, id, firm_id, kind,
+        r#"select connection_id as "connection_id!", found as "found!", wait_ms, ready_floor, first_fence_floor, lane, fence, id, firm_id, kind,
              matter_id, upload_id, explicit, run_id, event_ids, priority, attempts, limited, age_ms, cancelled
            from queue_lease($1, $2, $3, $4, $5, $6, $7)"#,
         worker.0,
@@ -108,7 +108,7 @@ struct LeaseRow {
     found: String,
     wait_ms: Option<i64>,
     ready_floor: Option<DateTime<Utc>>,
-    turn_floor: Option<i64>,
+    first_fence_floor: Option<i64>,
     lane: Option<String>,
     fence: Option<i64>,
     id: Option<uuid::Uuid>,
@@ -141,7 +141,7 @@ impl LeaseRow {
                 _ => return Err(corrupt("queue_lease.found")),
             },
             ready_floor: self.ready_floor,
-            first_fence_floor: self.turn_floor.unwrap_or(0),
+            first_fence_floor: self.first_fence_floor.unwrap_or(0),
         })
     }
 

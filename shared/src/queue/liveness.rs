@@ -34,9 +34,9 @@ pub async fn register(
 ///
 /// # Errors
 /// The database refused; the lease stands as it did.
-pub async fn beat(database: &Database, worker: WorkerId) -> Result<bool, sqlx::Error> {
+pub async fn heartbeat(database: &Database, worker: WorkerId) -> Result<bool, sqlx::Error> {
     let mut db = database.worker().await?;
-    let alive = sqlx::query_scalar!(r#"select queue_beat($1) as "alive!""#, worker.0)
+    let alive = sqlx::query_scalar!(r#"select queue_heartbeat($1) as "alive!""#, worker.0)
         .fetch_one(&mut *db)
         .await?;
     db.commit().await?;

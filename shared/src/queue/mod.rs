@@ -1,7 +1,4 @@
-//! The queue: jobs in lanes, one at a time and in order, under fenced leases.
-//!
-//! The steps that must lock before they read are functions of the schema, one migration each; here are their callers and
-//! the runtime around them.
+#![doc = include_str!("README.md")]
 
 pub mod admin;
 
@@ -20,6 +17,6 @@ pub use lease::{
 };
 pub use listen::{Listener, Notification};
 pub use liveness::{
-    HeldLane, beat, begin_transfer, deregister, give_back, list_held, register, take_over,
+    HeldLane, begin_transfer, deregister, give_back, heartbeat, list_held, register, take_over,
 };
 pub use permit::{Ask, Gate, GateSettings, Granted, Lease, Permit, StopReason};

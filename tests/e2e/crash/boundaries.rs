@@ -22,7 +22,7 @@ fn is_background(label: &str) -> bool {
         "lanes",
         "oauth_states",
         "pauses",
-        "queue_beat",
+        "queue_heartbeat",
         "queue_end_cancelled",
         "queue_register",
         "queue_take_over",

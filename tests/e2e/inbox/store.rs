@@ -165,7 +165,7 @@ impl Caller {
             event_type: "client.renamed".into(),
             data: json!({ "number": number }),
             created_at: None,
-            wish: false,
+            requested_by_person: false,
         }
     }
 

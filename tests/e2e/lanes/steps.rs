@@ -99,7 +99,7 @@ async fn a_worker_whose_lease_has_lapsed_gets_no_lanes_and_its_own_are_taken_ove
         stage.finish(dead, &leased, "delete", 0).await.is_empty(),
         "a stale outcome was accepted"
     );
-    let beat: bool = sqlx::query_scalar("select queue_beat($1)")
+    let beat: bool = sqlx::query_scalar("select queue_heartbeat($1)")
         .bind(dead)
         .fetch_one(&stage.pool)
         .await

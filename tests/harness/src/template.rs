@@ -83,16 +83,27 @@ async fn finish(server: &mut PgConnection, name: &str) -> Result<()> {
 }
 
 fn fingerprint(migrations: &Path) -> Result<u64> {
-    let listed = fs::read_dir(migrations)
-        .with_context(|| format!("read the migrations in {}", migrations.display()))?;
-    let mut files: Vec<PathBuf> = listed
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_, std::io::Error>>()?;
-    files.sort();
     let mut hasher = DefaultHasher::new();
-    for file in files.iter().filter(|file| file.is_file()) {
-        file.file_name().hash(&mut hasher);
+    for file in migration_files(migrations)? {
+        file.strip_prefix(migrations)?.hash(&mut hasher);
         fs::read(file)?.hash(&mut hasher);
     }
     Ok(hasher.finish())
+}
+
+/// Every SQL file of the folder and those below it, in order: migrations and functions.
+pub(crate) fn migration_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listed = fs::read_dir(folder)
+        .with_context(|| format!("read the migrations in {}", folder.display()))?;
+    let mut files = Vec::new();
+    for entry in listed {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(migration_files(&path)?);
+        } else if path.extension().is_some_and(|ending| ending == "sql") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }

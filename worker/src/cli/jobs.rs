@@ -151,7 +151,7 @@ async fn act(context: &AdminContext, act: Act, id: Uuid) -> anyhow::Result<()> {
     let acted = admin::act(&mut db, context.firm, act, JobId(id), &context.author).await?;
     db.commit().await?;
     context.form.show(&acted, |acted| {
-        let joined = acted.joined.map(|twin| format!(" job {twin}"));
+        let joined = acted.joined.map(|duplicate| format!(" job {duplicate}"));
         vec![vec![format!(
             "{}{}",
             acted.outcome,

@@ -3,7 +3,7 @@
 use shared::crypto::keyed_hash;
 use shared::db::links;
 use shared::domain::ExternalId;
-use shared::domain::link::{Effect, LinkKind, Settled};
+use shared::domain::link::{Completed, Effect, LinkKind};
 use shared::domain::outcome::{Failure, Instruction};
 use shared::domain::records::Client;
 use shared::providers::CallError;
@@ -66,7 +66,7 @@ impl Context<'_> {
                         .find_contacts_by_email(&self.session, &email)
                         .await?;
                     if let Some(id) = one_of(found)? {
-                        self.session.settle(link, Settled::Linked(&id)).await?;
+                        self.session.complete(link, Completed::Linked(&id)).await?;
                         return Ok((id, How::Found));
                     }
                     self.found_nothing(link).await?;
@@ -89,7 +89,7 @@ impl Context<'_> {
                         }
                     };
                     if let Some(id) = one_of(found)? {
-                        self.session.settle(link, Settled::Linked(&id)).await?;
+                        self.session.complete(link, Completed::Linked(&id)).await?;
                         return Ok((id, How::Found));
                     }
                     self.found_nothing(link).await?;
@@ -107,7 +107,7 @@ impl Context<'_> {
             .provider
             .create_contact(&self.session, link, client)
             .await?;
-        self.session.settle(link, Settled::Linked(&id)).await?;
+        self.session.complete(link, Completed::Linked(&id)).await?;
         Ok((id, How::Created))
     }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use shared::db::{Transaction, links, matters, provider_cache};
 use shared::domain::case_types;
-use shared::domain::link::{Effect, LinkKind, Settled};
+use shared::domain::link::{Completed, Effect, LinkKind};
 use shared::domain::outcome::{Instruction, MATTER_NOT_SYNCED, Report, SkipReason};
 use shared::domain::records::Matter;
 use shared::domain::{ExternalId, LinkId, MatterId};
@@ -116,7 +116,7 @@ impl Context<'_> {
             .provider
             .create_matter(&self.session, link, matter, &contact, area.as_ref())
             .await?;
-        self.session.settle(link, Settled::Linked(&id)).await?;
+        self.session.complete(link, Completed::Linked(&id)).await?;
         details.insert("matter".into(), json!("created"));
         Ok(id)
     }
@@ -135,7 +135,7 @@ impl Context<'_> {
             .await?;
         match one_of(self.untaken(LinkKind::Matter, found).await?)? {
             Some(id) => {
-                self.session.settle(link, Settled::Linked(&id)).await?;
+                self.session.complete(link, Completed::Linked(&id)).await?;
                 Ok(Some(id))
             }
             None => {

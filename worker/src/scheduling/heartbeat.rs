@@ -114,7 +114,7 @@ impl Heartbeat {
                 self.aborts.abort();
             }
             let asked = Moment::now();
-            match tokio::time::timeout(third, queue::beat(&self.database, self.worker)).await {
+            match tokio::time::timeout(third, queue::heartbeat(&self.database, self.worker)).await {
                 Ok(Ok(true)) => {
                     self.until.send_replace(asked + self.lease);
                 }

@@ -28,7 +28,7 @@ const NEW: usize = 250;
 /// More than [`NEW`], so that what a dead drain left is read whole, and its list shrinks.
 const PENDING: usize = 2 * NEW;
 /// The advisory lock of the acting drain.
-const MOVER_LOCK: i64 = 0x6361_7365_0002;
+const DRAIN_LOCK: i64 = 0x6361_7365_0002;
 
 /// What one pass did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,13 +86,13 @@ impl RedisDrain {
         let options = StreamReadOptions::default()
             .count(1)
             .block(usize::try_from(longest.as_millis()).unwrap_or(1));
-        let heard: RedisResult<Option<StreamReadReply>> = redis
+        let found: RedisResult<Option<StreamReadReply>> = redis
             .xread_options(&[STREAM], &[&self.seen], &options)
             .await;
-        if heard.is_err() {
+        if found.is_err() {
             self.connection = None;
         }
-        heard.map(|_| ()).map_err(InboxError::from)
+        found.map(|_| ()).map_err(InboxError::from)
     }
 
     async fn connect(&mut self) -> RedisResult<MultiplexedConnection> {
@@ -158,7 +158,7 @@ async fn make_group(redis: &mut MultiplexedConnection) -> RedisResult<()> {
 async fn try_lock(db: &mut Transaction) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select pg_try_advisory_xact_lock($1) as "acting!""#,
-        MOVER_LOCK
+        DRAIN_LOCK
     )
     .fetch_one(&mut **db)
     .await

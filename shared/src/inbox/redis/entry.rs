@@ -20,7 +20,7 @@ struct Wire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    wish: bool,
+    requested_by_person: bool,
 }
 
 /// The text of an event.
@@ -31,7 +31,7 @@ pub(super) fn write(event: &NewEvent) -> String {
         event_type: event.event_type.clone(),
         data: event.data.clone(),
         created_at: event.created_at,
-        wish: event.wish,
+        requested_by_person: event.requested_by_person,
     };
     serde_json::to_string(&wire).expect("text keys and plain values always serialise")
 }
@@ -45,7 +45,7 @@ pub(super) fn read(text: &str) -> Option<NewEvent> {
         event_type: wire.event_type,
         data: wire.data,
         created_at: wire.created_at,
-        wish: wire.wish,
+        requested_by_person: wire.requested_by_person,
     })
 }
 
@@ -64,7 +64,7 @@ mod tests {
             event_type: "document.approved".into(),
             data: json!({ "matter_id": Uuid::from_u128(8), "deep": { "a": [1.5, null, "x"] } }),
             created_at: DateTime::from_timestamp(1_800_000_000, 123_456_000),
-            wish: true,
+            requested_by_person: true,
         };
 
         let read = read(&write(&event)).unwrap();
@@ -78,7 +78,7 @@ mod tests {
 
         let event = read(text).unwrap();
 
-        assert_eq!((event.id.as_str(), event.wish), ("a", false));
+        assert_eq!((event.id.as_str(), event.requested_by_person), ("a", false));
         assert_eq!(event.created_at, None);
     }
 

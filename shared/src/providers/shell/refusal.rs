@@ -1,5 +1,7 @@
 //! What an error answer means: its status and headers, read with the platform's own error shapes.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 
 use super::response::Response;
@@ -16,7 +18,7 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// The class of an error answer. `words` prepares a message for people.
+/// The class of an error answer. `window` is the bucket's; `words` prepares a message for people.
 ///
 /// A 403 or 404 in another shape than the platform's own is an edge's or a proxy's answer: it says nothing about a right or a
 /// record, so it counts as no answer at all.
@@ -24,6 +26,7 @@ pub(super) fn classify(
     profile: &Profile,
     response: &Response,
     asked: &AskedWait,
+    window: Duration,
     words: impl FnOnce(String) -> Words,
 ) -> ProviderError {
     let refusal = (profile.dialect.read_refusal)(&response.body);
@@ -34,7 +37,7 @@ pub(super) fn classify(
     };
     match ProviderError::of_status(status) {
         ProviderError::RateLimited { .. } => ProviderError::RateLimited {
-            wait: limit::wait_after_429(asked, profile.budget.window),
+            wait: limit::wait_after_429(asked, window),
         },
         ProviderError::Unavailable { .. } => unavailable,
         ProviderError::Forbidden | ProviderError::NotFound if refusal.is_none() => unavailable,

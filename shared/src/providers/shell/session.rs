@@ -17,7 +17,7 @@ use crate::crypto::{KeyRing, Place};
 use crate::db::{links, tokens::SealedTokens};
 use crate::domain::{
     LinkId,
-    link::Settled,
+    link::Completed,
     outcome::{CallRecord, Waiting},
 };
 use crate::limit::{self, AskedWait, RateHeaders};
@@ -233,7 +233,8 @@ impl Session {
             detail: redact(&message, json_of(&call.body)),
             sealed: self.seal(message),
         };
-        Err(classify(self.http.profile, &response, &asked, words).into())
+        let window = self.gate.bucket().budget.window;
+        Err(classify(self.http.profile, &response, &asked, window, words).into())
     }
 
     /// The provider's full words, for the firm's admins alone.
@@ -290,8 +291,8 @@ impl Session {
     ///
     /// # Errors
     /// The lease is gone: the worker that has it now finds the record by looking.
-    pub async fn settle(&self, link: LinkId, settled: Settled<'_>) -> Result<(), CallError> {
-        let held = links::settle(self.gate.database(), link, self.gate.job(), settled).await?;
+    pub async fn complete(&self, link: LinkId, settled: Completed<'_>) -> Result<(), CallError> {
+        let held = links::complete(self.gate.database(), link, self.gate.job(), settled).await?;
         if held {
             Ok(())
         } else {

@@ -65,7 +65,7 @@ struct Row {
     outcome: Option<String>,
     firm_id: Option<Uuid>,
     connection_id: Option<Uuid>,
-    twin: Option<Uuid>,
+    duplicate: Option<Uuid>,
     due: Option<Vec<Uuid>>,
 }
 
@@ -93,7 +93,7 @@ pub async fn act(
         act: act.as_str(),
         author,
         subject: Some(job.0),
-        details: json!({ "outcome": outcome, "joined": row.twin }),
+        details: json!({ "outcome": outcome, "joined": row.duplicate }),
     };
     activity::insert(db, &entry).await?;
     let due: Vec<_> = row.due.unwrap_or_default();
@@ -101,7 +101,7 @@ pub async fn act(
     notify_ready(db, &due).await?;
     Ok(Acted {
         outcome,
-        joined: row.twin,
+        joined: row.duplicate,
     })
 }
 
@@ -116,7 +116,7 @@ async fn change(
         Act::Retry => {
             sqlx::query_as!(
                 Row,
-                "select outcome, firm_id, connection_id, twin, due from queue_retry($1, $2)",
+                "select outcome, firm_id, connection_id, duplicate, due from queue_retry($1, $2)",
                 firm,
                 job.0
             )
@@ -126,7 +126,7 @@ async fn change(
         Act::Skip => {
             sqlx::query_as!(
                 Row,
-                "select outcome, firm_id, connection_id, twin, due from queue_skip($1, $2)",
+                "select outcome, firm_id, connection_id, duplicate, due from queue_skip($1, $2)",
                 firm,
                 job.0
             )
@@ -136,7 +136,7 @@ async fn change(
         Act::Cancel => {
             sqlx::query_as!(
                 Row,
-                "select outcome, firm_id, connection_id, twin, due from queue_cancel($1, $2)",
+                "select outcome, firm_id, connection_id, duplicate, due from queue_cancel($1, $2)",
                 firm,
                 job.0
             )
@@ -146,7 +146,7 @@ async fn change(
         Act::RunNow => {
             sqlx::query_as!(
                 Row,
-                "select outcome, firm_id, connection_id, twin, due from queue_run_now($1, $2)",
+                "select outcome, firm_id, connection_id, duplicate, due from queue_run_now($1, $2)",
                 firm,
                 job.0
             )

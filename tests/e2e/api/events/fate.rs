@@ -67,7 +67,7 @@ async fn an_event_of_a_type_that_is_none_of_ours_is_stored_and_without_effect() 
     app.clear_clio_calls().await.unwrap();
     let wish = json!({
         "platform": "clio", "action": "sync_matter", "matter_id": matter.id, "actor": "me",
-        "run_id": nobody(2), "log_id": nobody(3), "wish": true,
+        "run_id": nobody(2), "log_id": nobody(3), "requested_by_person": true,
     });
     let events = [
         event(matter.firm, "unknown"),

@@ -13,12 +13,16 @@ async fn the_same_idempotency_key_answers_with_the_same_run() {
     let second = app.matter_of(matter.firm).await;
     let key = ("idempotency-key", "my key");
 
-    let first = app.wish(matter, &[key]).await;
-    let again = app.wish(matter, &[key]).await;
+    let first = app.request_sync(matter, &[key]).await;
+    let again = app.request_sync(matter, &[key]).await;
     app.settled(SOON).await.unwrap();
-    let waited = app.wish(matter, &[key, ("prefer", "wait=30")]).await;
-    let another_key = app.wish(matter, &[("idempotency-key", "other")]).await;
-    let another_matter = app.wish(second, &[key]).await;
+    let waited = app
+        .request_sync(matter, &[key, ("prefer", "wait=30")])
+        .await;
+    let another_key = app
+        .request_sync(matter, &[("idempotency-key", "other")])
+        .await;
+    let another_matter = app.request_sync(second, &[key]).await;
     app.settled(SOON).await.unwrap();
 
     assert_accepted(&first);
@@ -48,7 +52,10 @@ async fn of_many_wishes_with_one_key_at_once_there_is_one_run() {
 
     for _ in 0..20 {
         let app = app.clone();
-        wishes.spawn(async move { app.wish(matter, &[("idempotency-key", "one")]).await });
+        wishes.spawn(async move {
+            app.request_sync(matter, &[("idempotency-key", "one")])
+                .await
+        });
     }
     let answers = wishes.join_all().await;
 
@@ -73,8 +80,8 @@ async fn the_same_key_of_another_firm_is_another_key() {
     let second = app.connected_matter().await.unwrap();
     let key = ("idempotency-key", "same");
 
-    let one = app.wish(first, &[key]).await;
-    let other = app.wish(second, &[key]).await;
+    let one = app.request_sync(first, &[key]).await;
+    let other = app.request_sync(second, &[key]).await;
 
     assert_accepted(&one);
     assert_accepted(&other);
@@ -87,7 +94,7 @@ async fn an_idempotency_key_that_is_none_is_refused() {
     let matter = app.connected_matter().await.unwrap();
 
     for key in ["", &"k".repeat(129)] {
-        let answer = app.wish(matter, &[("idempotency-key", key)]).await;
+        let answer = app.request_sync(matter, &[("idempotency-key", key)]).await;
         assert_eq!(answer.status, 422, "{answer:?}");
         assert_refused(&answer, 422, "invalid_request");
     }

@@ -16,7 +16,7 @@ const ACCEPTED: [&str; 4] = ["success", "run_id", "log_id", "status_url"];
 
 impl TestApp {
     /// A firm admin's wish for a matter, with headers.
-    async fn wish(&self, matter: Matter, headers: &[(&str, &str)]) -> Answer {
+    async fn request_sync(&self, matter: Matter, headers: &[(&str, &str)]) -> Answer {
         let token = self.tokens.firm_admin(matter.firm).unwrap();
         let body = json!({ "matter_id": matter.id });
         let request = self.ask(Method::POST, SYNC).bearer_auth(token).json(&body);

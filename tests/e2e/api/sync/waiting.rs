@@ -38,7 +38,7 @@ async fn a_wish_is_answered_with_where_its_log_will_be() {
     let matter = app.connected_matter().await.unwrap();
     let token = app.tokens.firm_admin(matter.firm).unwrap();
 
-    let answer = app.wish(matter, &[]).await;
+    let answer = app.request_sync(matter, &[]).await;
     app.settled(SOON).await.unwrap();
     let page = app
         .get(answer.body["status_url"].as_str().unwrap(), &token)
@@ -68,7 +68,7 @@ async fn a_caller_who_waits_is_answered_as_published() {
             .unwrap();
     }
 
-    let answer = app.wish(matter, &[("prefer", "wait=30")]).await;
+    let answer = app.request_sync(matter, &[("prefer", "wait=30")]).await;
 
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.headers["preference-applied"], "wait=30");
@@ -91,7 +91,7 @@ async fn nobody_waits_longer_than_half_a_minute() {
     let matter = app.connected_matter().await.unwrap();
 
     let answer = app
-        .wish(matter, &[("prefer", "respond-async, wait=3600")])
+        .request_sync(matter, &[("prefer", "respond-async, wait=3600")])
         .await;
 
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -105,7 +105,7 @@ async fn a_wait_that_is_over_is_answered_as_if_nobody_had_waited() {
     let matter = app.connected_matter().await.unwrap();
     let began = Instant::now();
 
-    let answer = app.wish(matter, &[("prefer", "wait=1")]).await;
+    let answer = app.request_sync(matter, &[("prefer", "wait=1")]).await;
 
     assert_accepted(&answer);
     assert!(
@@ -128,7 +128,7 @@ async fn a_preference_that_cannot_be_read_is_no_preference() {
         "return=minimal",
     ] {
         let began = Instant::now();
-        assert_accepted(&app.wish(matter, &[("prefer", prefer)]).await);
+        assert_accepted(&app.request_sync(matter, &[("prefer", prefer)]).await);
         assert!(began.elapsed() < Duration::from_secs(5), "{prefer}");
     }
 }
@@ -147,7 +147,7 @@ async fn a_sync_that_fails_is_told_with_its_reason_and_its_log() {
     .await
     .unwrap();
 
-    let answer = app.wish(matter, &[("prefer", "wait=30")]).await;
+    let answer = app.request_sync(matter, &[("prefer", "wait=30")]).await;
 
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.headers["preference-applied"], "wait=30");
@@ -174,13 +174,13 @@ async fn a_wish_that_joins_a_waiting_twin_waits_for_it() {
         .await
         .unwrap();
 
-    app.wish(matter, &[]).await;
+    app.request_sync(matter, &[]).await;
     app.at_work().await;
-    let twin = app.wish(matter, &[]).await;
+    let twin = app.request_sync(matter, &[]).await;
     eventually(SOON, || async { app.log_of(matter, &twin).await })
         .await
         .unwrap();
-    let joined = app.wish(matter, &[("prefer", "wait=30")]).await;
+    let joined = app.request_sync(matter, &[("prefer", "wait=30")]).await;
 
     assert_eq!(joined.status, 200, "{joined:?}");
     assert_eq!(joined.body["success"], json!(true));

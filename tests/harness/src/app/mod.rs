@@ -16,7 +16,8 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
 use crate::cluster::Cluster;
-use crate::{Database, Process, Tokens, built_program, eventually, free_port, template};
+use crate::template::{migration_files, template};
+use crate::{Database, Process, Tokens, built_program, eventually, free_port};
 
 pub use api::Answer;
 pub use audit::audit;
@@ -197,8 +198,7 @@ pub async fn migrated(cluster: &Cluster) -> Result<String> {
 /// The program carries its migrations: an older one would make a template under a newer one's name.
 fn ensure_newer(program: &Path, migrations: &Path) -> Result<()> {
     let built = program.metadata()?.modified()?;
-    for file in std::fs::read_dir(migrations)? {
-        let file = file?.path();
+    for file in migration_files(migrations)? {
         anyhow::ensure!(
             file.metadata()?.modified()? <= built,
             "{} is newer than {}: build it first (tests/run does)",

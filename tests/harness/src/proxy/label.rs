@@ -131,8 +131,8 @@ mod tests {
             "queue_lease"
         );
         assert_eq!(
-            queue_function("select public.queue_beat($1)").unwrap(),
-            "queue_beat"
+            queue_function("select public.queue_heartbeat($1)").unwrap(),
+            "queue_heartbeat"
         );
         assert_eq!(queue_function("select my_queue_x()"), None);
 
@@ -147,8 +147,8 @@ mod tests {
         assert_eq!(table("select 1"), None);
 
         assert_eq!(
-            function("select link_settle($1, $2) as \"held!\"").unwrap(),
-            "link_settle"
+            function("select link_complete($1, $2) as \"held!\"").unwrap(),
+            "link_complete"
         );
         assert_eq!(function("select 1"), None);
     }

@@ -8,7 +8,7 @@ mod transfer;
 use crate::storage::StorageError;
 use serde_json::{Map, json};
 use shared::db::{Transaction, links, matters};
-use shared::domain::link::{Effect, Existing, LinkKind, Settled};
+use shared::domain::link::{Completed, Effect, Existing, LinkKind};
 use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
 use shared::domain::records::Upload;
 use shared::domain::{ExternalId, LinkId, UploadId};
@@ -154,11 +154,11 @@ impl Context<'_> {
             .await?;
         match one_of(self.untaken(LinkKind::Document, found).await?)? {
             Some(id) => {
-                let adopted = Settled::Accepted {
+                let adopted = Completed::Accepted {
                     id: &id,
                     version: None,
                 };
-                self.session.settle(link, adopted).await?;
+                self.session.complete(link, adopted).await?;
                 Ok(true)
             }
             None => {
@@ -173,11 +173,11 @@ impl Context<'_> {
             .documents()?
             .create_document(&self.session, link, &file.document)
             .await?;
-        let accepted = Settled::Accepted {
+        let accepted = Completed::Accepted {
             id: &slot.id,
             version: Some(&slot.version),
         };
-        self.session.settle(link, accepted).await?;
+        self.session.complete(link, accepted).await?;
         self.fill(link, slot, file).await
     }
 
@@ -194,7 +194,7 @@ impl Context<'_> {
             .await?;
         if slot.complete {
             self.session
-                .settle(existing.link, Settled::Linked(&slot.id))
+                .complete(existing.link, Completed::Linked(&slot.id))
                 .await?;
             return Ok(report(slot.id, [("uploaded", json!(true))]));
         }
@@ -225,7 +225,7 @@ impl Context<'_> {
         self.documents()?
             .confirm_document(&self.session, id, version)
             .await?;
-        self.session.settle(link, Settled::Linked(id)).await?;
+        self.session.complete(link, Completed::Linked(id)).await?;
         Ok(report(id.clone(), [("uploaded", json!(true))]))
     }
 }

@@ -29,7 +29,7 @@ const MOST_P99_MS: f64 = 25.0;
 const AIM: &str = "1.5 x the rate of pgbench with 64 clients that commit the same row one by one, p99 under 25 ms";
 const BASE: &str = "pgbench, 64 clients, one insert of the same row a transaction";
 const TABLE: &str = "create table base_events (like events including all)";
-const SCRIPT: &str = "insert into base_events (firm_id, id, type, data, wish, created_at) values \
+const SCRIPT: &str = "insert into base_events (firm_id, id, type, data, requested_by_person, created_at) values \
     ('f1000000-0000-7000-8000-000000000000', gen_random_uuid()::text, 'intake.started', \
      '{\"matter_id\": \"f1000000-0000-7000-8000-000000000000\"}', false, null) on conflict (firm_id, id) do nothing;";
 

@@ -1,0 +1,12 @@
+-- Another document of the same matter with the same bytes, already at the provider; nothing when the document itself is there.
+-- One step in an index for each question, with `limit`: written as `not exists`, it is joined to all links, by a plan made when they were few.
+create or replace function link_find_same_bytes(p_matter uuid, p_sha256 text, p_effect_key text, out record_id uuid, out external_id text)
+language plpgsql volatile set enable_seqscan = off set role = casehug_worker as $$
+begin
+  select s.record_id, s.external_id into record_id, external_id from links s
+  where s.parent_id = p_matter and s.sha256 = p_sha256 and s.effect_key <> p_effect_key and s.state = 'linked' and num_nulls(s.superseded_at) = 1
+    and (select o.id from links o
+      where o.firm_id = s.firm_id and o.platform = s.platform and o.region = s.region and o.account_id = s.account_id
+        and o.kind = s.kind and o.effect_key = p_effect_key and o.state = 'linked' and o.superseded_at is null limit 1) is null
+  order by s.linked_at limit 1;
+end $$;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// Every setting: name, default, meaning. `--help` prints it, and the README has the same table.
+/// Every setting: name, default, meaning. `--help` prints it, and a test holds the README's table to it.
 pub const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "DATABASE_URL",
@@ -17,7 +17,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "REDIS_URL",
         "",
-        "second inbox: redis://host:port; needs appendonly yes and noeviction",
+        "second inbox, for ingress and workers: redis://[user:password@]host:port[/database], rediss:// for TLS; needs appendonly yes and noeviction",
     ),
     (
         "INBOX",
@@ -32,7 +32,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("LISTEN", "127.0.0.1:8080", "ingress: the public port"),
     (
         "OPS_LISTEN",
-        "127.0.0.1:9080 (worker :9081)",
+        "127.0.0.1:9080, worker 127.0.0.1:9081",
         "health, readiness, metrics",
     ),
     (
@@ -61,7 +61,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "STORAGE_URL",
         "required by workers",
-        "file:///folder, s3://bucket/prefix, …",
+        "file:///folder or s3://bucket/prefix",
     ),
     (
         "CLIO_CLIENT_ID, CLIO_CLIENT_SECRET",
@@ -162,4 +162,28 @@ pub fn help() -> String {
             text
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the README has it.
+    fn markdown() -> String {
+        SETTINGS.iter().fold(
+            "| name | default | for |\n|---|---|---|\n".to_owned(),
+            |mut text, (name, default, meaning)| {
+                let names = name.replace(", ", "`, `");
+                let _ = writeln!(text, "| `{names}` | {default} | {meaning} |");
+                text
+            },
+        )
+    }
+
+    #[test]
+    fn the_readme_has_the_same_table_as_the_help() {
+        let readme = include_str!("../../../README.md");
+
+        assert!(readme.contains(&markdown()), "put this into README.md:\n{}", markdown());
+    }
 }

@@ -36,7 +36,7 @@ create table schema_info (
 insert into schema_info (min_code_version) values (1);
 grant select on schema_info to casehug_worker;
 
--- Guards a table of ours: rows of one firm for casehug_firm, all rows for casehug_worker, none for anybody else.
+-- Guards a table: rows of one firm for casehug_firm, all rows for casehug_worker, none for any other role.
 create function guard_by_firm(target regclass) returns void language plpgsql as $$
 begin
   execute format('alter table %s enable row level security', target);

@@ -71,6 +71,7 @@ select guard_by_firm('attempts');
 -- links: our record and the provider's record that stands for it, kept per account; also the write-ahead intent of its creation.
 -- claimed: a lane holds the key while it searches; nothing was sent. creating: the bytes of a POST may have left until send_until.
 -- accepted: it exists at the provider, not yet visible (a document without its bytes). linked: it stands.
+-- sent: what a look needs of what was sent, as ids and keyed digests; written with the intent. What CaseHug says now may differ.
 -- Written by workers only; a superseded row is history and stays. platform is a connection's, so it is not checked again: a foreign key would
 -- lock one row of platforms for each link.
 create table links (
@@ -86,6 +87,7 @@ create table links (
   parent_id uuid,
   external_id text,
   version text,
+  sent jsonb,
   sha256 text collate "C",
   holder_lane text collate "C",
   holder_fence bigint,
@@ -106,6 +108,10 @@ create table links (
 create unique index links_effect_key on links (firm_id, platform, region, account_id, kind, effect_key) where superseded_at is null;
 create index links_children on links (parent_id, sha256) where parent_id is not null;
 create index links_doubted on links (doubted_at) where doubted_at is not null and swept < 2;
+-- Creations of one record under another key.
+create index links_creating on links (firm_id, record_id) where state = 'creating';
+-- Creations whose doubt no claim has noted.
+create index links_in_doubt on links (send_until) where state = 'creating' and doubted_at is null and swept < 2;
 select guard_by_firm('links');
 
 -- schedules: when a maintenance task last ran, so that it runs once across all workers. Written by the worker that runs it.

@@ -1,6 +1,6 @@
 -- Batches: what people asked to be retried in bulk.
 
--- batches: a retry of all failed jobs that matched a filter when it was asked for. Written by whoever asks or cancels, and by the worker
+-- batches: a retry of all failed jobs that matched a filter when it was asked for. Written by the person who asks or cancels, and by the worker
 -- that works it off; finished ones go after 90 days. counted = waiting + running + succeeded + failed + skipped at any time; a job that
 -- joined a waiting duplicate, or had been dealt with otherwise, is skipped. A cancelled batch is finished when what it had begun has ended.
 create table batches (

@@ -28,8 +28,8 @@ create table audit_breaches (
 create index audit_breaches_found on audit_breaches (found_at);
 grant select, insert, delete on audit_breaches to casehug_worker;
 
--- audits: where the two kinds of audit stand; two rows, made here, for ever. Written by whoever audits, one at a time: running_until is
--- his claim, and lapses if he dies.
+-- audits: where the two kinds of audit stand; two rows, made here, for ever. Written by the auditor, one at a time: running_until is
+-- its claim, and lapses if it dies.
 -- changed: what changed since the last pass. last_fence and held: the fence and the held lanes at its beginning: a lane that went idle since
 -- was either among them or was leased under a later fence. full: all lanes, then all jobs, in key order; it goes on behind lanes_after, then jobs_after.
 -- suspects: lanes seen held by a dead worker, with fence and time: after an outage everybody looks dead, so only the second look counts.

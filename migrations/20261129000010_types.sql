@@ -51,12 +51,6 @@ create type freed_lane as (
 -- sent_at: under which time the call stands in the bucket; null when none was taken.
 create type permit_answer as (verdict text, wait_ms integer, reason text, budget integer, used integer, sent_at timestamptz);
 
--- The exactly-once ledger: the steps that must lock before they read, and what is asked on the way of every document.
--- A link that is known is looked up by its id alone: `superseded_at is null` would offer the planner the index of all that are not superseded,
--- and a plan from when that was small reads it from end to end for each call. num_nulls says the same in words that it does not understand.
-create type link_claim as (verdict text, link_id uuid, external_id text, state text, wait_ms integer, looked_ago_ms bigint, transferred boolean, version text,
-  created_at timestamptz);
-
 create type audit_finding as (rule text, lane text collate "C", job_id uuid, connection_id uuid, fence bigint);
 
 -- The breaker: when a platform does not answer most of its connections, its work waits as one. After a while one connection tries with
@@ -65,7 +59,7 @@ create type audit_finding as (rule text, lane text collate "C", job_id uuid, con
 -- What changed for a platform: 'opened', 'trying', 'failed' (tried in vain) or 'closed'.
 create type breaker_change as (platform text, change text, troubled integer, called integer, wait_ms bigint);
 
--- Everything that is told of jobs, in the order asked for: of those that are still there, and of those that live on as their log row.
+-- Everything that is shown of jobs, in the order asked for: of those that are still there, and of those that live on as their log row.
 create type described_job as (
   id uuid, firm_id uuid, connection_id uuid, platform text, kind text, state text, matter_id uuid, upload_id uuid, run_id uuid, priority smallint,
   created_at timestamptz, run_at timestamptz, finished_at timestamptz, attempts integer, executions integer, cancel_requested boolean,

@@ -119,7 +119,7 @@ impl FromRequestParts<AppState> for IdPath {
     }
 }
 
-/// The platform in the path; an unknown one is no address of ours.
+/// The platform in the path; an unknown one is not found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PlatformPath(pub(crate) Platform);
 

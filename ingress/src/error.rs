@@ -1,4 +1,4 @@
-//! What a caller is told when something is refused: status and code side by side, one body for all.
+//! Refusals: status and code side by side, one body for all.
 
 use std::time::Duration;
 

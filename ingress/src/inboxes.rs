@@ -8,7 +8,7 @@ use shared::db::Database;
 use shared::inbox::{Failover, Inbox, PostgresInbox, RedisInbox};
 use shared::schema::{self, SchemaError};
 
-/// While Redis takes events, whoever asks for readiness does not wait longer for a database that hangs.
+/// While Redis takes events, the readiness waits no longer for a database that hangs.
 const DATABASE_ANSWER: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone)]

@@ -108,7 +108,7 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
             .context("migrate")?;
     }
     let database = Database::lazy(&config.common.database_url, CONNECTIONS)?;
-    // Bound before anybody is told that we are ready.
+    // Bound before the readiness says so.
     let listener = bind(config.listen).await?;
     let inboxes = Inboxes::start(&config, database.clone()).await;
     let ops = api::ops::router(inboxes.clone(), metrics);

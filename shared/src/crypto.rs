@@ -10,12 +10,13 @@ use aes_gcm::{
     aead::{Aead, Payload},
 };
 use base64::{Engine, engine::general_purpose};
-use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::clock;
 use crate::domain::{ConnectionId, FirmId};
+
+pub use crate::domain::digest::hex;
 
 const NONCE_BYTES: usize = 12;
 
@@ -173,21 +174,6 @@ pub fn token_hash(token: &str) -> Vec<u8> {
 #[must_use]
 pub fn new_token() -> String {
     general_purpose::URL_SAFE_NO_PAD.encode(clock::random_bytes::<32>())
-}
-
-/// A keyed hash in hex: equal inputs meet, and nobody without the key can try inputs.
-#[must_use]
-pub fn keyed_hash(key: &[u8], text: &str) -> String {
-    let mut mac =
-        <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
-    mac.update(text.as_bytes());
-    hex(&mac.finalize().into_bytes())
-}
-
-/// Lower-case hex.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

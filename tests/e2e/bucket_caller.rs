@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use shared::clock::Moment;
 use shared::db::{Database, connections};
-use shared::domain::job::{JobKind, LeasedJob};
+use shared::domain::job::{Job, LeasedJob};
 use shared::domain::{ConnectionId, FirmId, JobId, RunId, WorkerId};
 use shared::limit::{Bucket, Budget, CountedBy};
 use shared::queue::{Ask, Gate, GateSettings, Lease, Permit};
@@ -38,7 +38,7 @@ async fn main() -> Result<()> {
 }
 
 async fn place(gate: &Gate) -> Result<Permit> {
-    match gate.ask(Ask::Read).await? {
+    match gate.ask(Ask::Read, None).await? {
         Permit::Go(granted) => Ok(gate.wait(&granted).await?),
         other => Ok(other),
     }
@@ -57,9 +57,7 @@ async fn gate(database: &Database) -> Result<Gate> {
         fence: 1,
         firm_id: firm,
         connection_id: connection.id,
-        kind: JobKind::Probe,
-        matter_id: None,
-        upload_id: None,
+        work: Job::Probe,
         explicit: false,
         run_id: RunId(Uuid::nil()),
         event_ids: Vec::new(),

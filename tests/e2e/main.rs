@@ -21,6 +21,7 @@ mod inbox;
 mod lane_model;
 mod lanes;
 mod limits;
+mod lost_answers;
 mod order;
 mod retention;
 mod schema;

@@ -246,7 +246,7 @@ impl QueueStage {
     pub(crate) async fn permit(&self, worker: Uuid, job: &Leased, link: Uuid) -> String {
         sqlx::query_scalar(
             "select verdict from queue_permit($1, $2, $3, $4, $5,
-               (select epoch from firm_integrations where id = $5), null, null, 0, 0, 0, 0, $6, 1000)",
+               (select epoch from firm_integrations where id = $5), null, null, 0, 0, 0, 0, $6, 1000, null)",
         )
         .bind(worker)
         .bind(&job.lane)
@@ -261,7 +261,29 @@ impl QueueStage {
 
     /// A creation was refused. Whether the job still held its link.
     pub(crate) async fn find_nothing(&self, link: Uuid, job: &Leased) -> bool {
-        sqlx::query_scalar("select link_found_nothing($1, $2, $3)")
+        self.find_nothing_after(link, job, 0).await
+    }
+
+    /// The same, so many milliseconds after the provider was asked.
+    pub(crate) async fn find_nothing_after(&self, link: Uuid, job: &Leased, ms: i64) -> bool {
+        sqlx::query_scalar("select link_found_nothing($1, $2, $3, $4)")
+            .bind(link)
+            .bind(&job.lane)
+            .bind(job.fence)
+            .bind(ms)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    /// A statement that answers true or false, with a link, a lane and its fence.
+    pub(crate) async fn writes_link(
+        &self,
+        statement: &'static str,
+        link: Uuid,
+        job: &Leased,
+    ) -> bool {
+        sqlx::query_scalar(statement)
             .bind(link)
             .bind(&job.lane)
             .bind(job.fence)

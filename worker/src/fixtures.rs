@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::domain::job::{JobKind, LeasedJob};
+use shared::domain::job::{Job, LeasedJob};
 use shared::domain::{ConnectionId, FirmId, JobId, RunId};
 use uuid::Uuid;
 
@@ -14,9 +14,7 @@ pub(crate) fn probe(lane: &str, fence: i64) -> LeasedJob {
         fence,
         firm_id: FirmId(Uuid::nil()),
         connection_id: ConnectionId(Uuid::nil()),
-        kind: JobKind::Probe,
-        matter_id: None,
-        upload_id: None,
+        work: Job::Probe,
         explicit: false,
         run_id: RunId(Uuid::nil()),
         event_ids: Vec::new(),

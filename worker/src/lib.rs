@@ -61,7 +61,7 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
     }
     let connections = u32::from(config.concurrency).clamp(8, MOST_SESSIONS);
     let database = Database::lazy_keeping_plans(&config.common.database_url, connections)?;
-    // Before anybody is told that we are ready: from then on a signal means drain.
+    // Before the readiness says so: from then on a signal means drain.
     let drain = CancellationToken::new();
     tokio::spawn(drain_on_signal(drain.clone())?);
     let watchdogs = ops::serve(config.common.ops_listen, database.clone(), metrics).await?;

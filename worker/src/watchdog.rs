@@ -1,7 +1,7 @@
 //! Watchdogs: whether the tasks that a worker cannot live without still make progress; `/healthz` fails when one does not.
 //!
-//! A task with work before it says so at each of its turns (`beat`), and says when it only waits for work (`rest`). A task that has
-//! neither beaten nor rested for its bound is stuck: deadlocked, waiting for a task that is, or on a thread that something blocks.
+//! A task with work feeds its watchdog at each step (`feed`), and says when it only waits for work (`rest`). A task that has
+//! neither fed it nor rested for its bound is stuck: deadlocked, waiting for a task that is, or on a thread that something blocks.
 //! Waiting for the database is no standstill (`during`): a worker that is started anew has no better database. So an outage, a slow
 //! statement or a lock in Postgres does not fail the liveness; the statement timeout ends the latter two. An answer that has not come
 //! four bounds later never will: the server has gone without a word, and a new process has new connections.
@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use shared::clock::Moment;
 
-/// No turn of a vital task takes so long without the database: its own rests are at most a few seconds.
+/// No step of a vital task takes 30 s without the database: its own rests are at most a few seconds.
 const BOUND: Duration = Duration::from_secs(30);
-/// An answer of the database is waited for as long as so many bounds: more than any statement may take, connecting included.
+/// A task may wait for an answer of the database for 4 bounds: longer than any statement may take, connecting included.
 const ANSWER_BOUNDS: u32 = 4;
 
 /// The watchdogs of all vital tasks of this process.
@@ -27,7 +27,7 @@ pub(crate) struct Watchdogs {
 struct Cell {
     name: &'static str,
     bound: Duration,
-    /// When the task must have beaten again; nothing while it rests.
+    /// When the task must have fed it again; nothing while it rests.
     due: Mutex<Option<Moment>>,
     has_ended: AtomicBool,
 }

@@ -50,7 +50,7 @@ pub(crate) async fn receive_callback(
     Ok(response)
 }
 
-/// Why there is no connection: something that the person is told on landing, or something of ours.
+/// Why there is no connection: a reason that the landing page shows, or an error of the service.
 enum Stopped {
     Landed(&'static str),
     Refused(ApiError),

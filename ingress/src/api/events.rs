@@ -163,7 +163,7 @@ impl EventReader<'_> {
                 None
             }
             None => {
-                self.note(name, "is missing or no text");
+                self.note(name, "must be text");
                 None
             }
         }
@@ -175,7 +175,7 @@ impl EventReader<'_> {
             .and_then(Value::as_str)
             .and_then(|text| text.parse().ok());
         if id.is_none() {
-            self.note(&format!("{folder}{name}"), "is missing or no UUID");
+            self.note(&format!("{folder}{name}"), "must be a UUID");
         }
         id
     }

@@ -60,7 +60,7 @@ pub(crate) async fn list_pauses(
         Some(cursor) => Some(
             cursor
                 .split_once('|')
-                .ok_or_else(|| ApiError::field("cursor", "is not one of ours"))?,
+                .ok_or_else(|| ApiError::field("cursor", "must be a next_cursor of this list"))?,
         ),
     };
     let mut db = state.of(firm).await?;

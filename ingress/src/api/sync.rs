@@ -92,8 +92,7 @@ fn read_body(body: &Value) -> Result<(MatterId, SyncAction), ApiError> {
         .get("matter_id")
         .and_then(Value::as_str)
         .and_then(|text| text.parse().ok());
-    let matter_id =
-        matter_id.ok_or_else(|| ApiError::field("matter_id", "is missing or no UUID"))?;
+    let matter_id = matter_id.ok_or_else(|| ApiError::field("matter_id", "must be a UUID"))?;
     Ok((MatterId(matter_id), action))
 }
 

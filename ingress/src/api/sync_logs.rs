@@ -112,7 +112,7 @@ fn read_cursor(text: &str) -> Result<(DateTime<Utc>, Uuid), ApiError> {
             id.parse().ok()?,
         ))
     };
-    read().ok_or_else(|| ApiError::field("cursor", "is not one of ours"))
+    read().ok_or_else(|| ApiError::field("cursor", "must be a next_cursor of this list"))
 }
 
 impl From<SyncLog> for LogRow {

@@ -1,4 +1,4 @@
--- Claims an audit for whoever comes first: the row as it stands, or nothing when somebody is at it or its time has not come.
+-- Claims an audit for the first worker that asks: the row as it stands, or nothing when another has it or its time has not come.
 create or replace function audit_claim(p_name text, p_every_ms bigint, p_claim_ms bigint) returns setof audits language plpgsql volatile as $$
 declare
   v_now timestamptz := app_now();

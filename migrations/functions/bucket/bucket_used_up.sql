@@ -1,7 +1,8 @@
--- The provider's answer to the call that stands under p_sent_at says that nothing is left of this window. If we used it up ourselves, our own
--- count knows when there is room again, and better than a reset in whole seconds; if we did not, others share the limit, and everybody waits
--- for the reset, a window at most. Counted is what the provider may have counted with that call: what reached it late was permitted longer
--- ago than a window, by a tenth of it at most. Resting in vain costs a window; going on in vain costs an answer of 429, which names the wait.
+-- The provider's answer to the call that stands under p_sent_at says that nothing is left of this window. If our own log is full too, the
+-- permit waits for its oldest entry, which is more exact than a reset in whole seconds. Otherwise another client shares the limit, and the
+-- bucket waits for the provider's reset, one window at most.
+-- Our log is full if it holds `budget` calls within 1.1 windows before this call: 10 % covers calls that arrived late. A needless pause costs
+-- one window; a needless call costs one 429.
 create or replace function bucket_used_up(p_bucket text, p_sent_at timestamptz, p_reset_ms bigint) returns void language plpgsql volatile as $$
 declare
   v_bucket buckets%rowtype;

@@ -1,5 +1,5 @@
 -- Asked at the end of a long wait: a bucket that was paused meanwhile, a cancelled job, a lost lease withdraw what was permitted. Pauses of the
--- connection do not: one may be the rest of those for whom there was no place, and this call has one. p_ahead_ms: so long before the call is due.
+-- connection do not: one may rest the calls that got no place, and this call has one. p_ahead_ms: how long before the call is due.
 create or replace function queue_confirm_permit(
   p_worker uuid, p_lane text, p_fence bigint, p_job uuid, p_connection uuid, p_epoch bigint, p_bucket text,
   p_ahead_ms integer) returns permit_answer language plpgsql volatile set plan_cache_mode = force_generic_plan set role = casehug_worker as $$

@@ -1,4 +1,4 @@
--- A lane made ready by a transaction that has not committed yet carries a time that lies back by as much as that transaction lasts. One that
--- lasts longer than this is found by the look at all ready connections, which tells the time of each one's first lane. Each visit reads the
--- dead rows of so long again while an old transaction is open.
+-- `ready_at` is set before the commit, so a lane can appear up to 5 s in the past. Scans therefore start 5 s before the last one that found
+-- nothing; what a slower transaction makes ready is found by the full scan, which also tells the time of each connection's first lane. While
+-- an old transaction is open, each visit reads the dead rows of these 5 s again.
 create or replace function queue_floor_slack() returns interval language sql immutable as $$ select interval '5 s' $$;

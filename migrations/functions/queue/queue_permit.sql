@@ -3,7 +3,7 @@
 create or replace function queue_permit(
   p_worker uuid, p_lane text, p_fence bigint, p_job uuid, p_connection uuid, p_epoch bigint,
   p_bucket text, p_firm uuid, p_budget integer, p_window_ms integer, p_jitter_ms integer, p_patience_ms integer,
-  p_link uuid, p_send_ms integer) returns permit_answer language plpgsql volatile set plan_cache_mode = force_generic_plan set role = casehug_worker as $$
+  p_link uuid, p_send_ms integer, p_sent jsonb) returns permit_answer language plpgsql volatile set plan_cache_mode = force_generic_plan set role = casehug_worker as $$
 declare
   v_answer permit_answer := ('go', 0, null, 0, 0, null)::permit_answer;
   v_reason text;
@@ -19,7 +19,7 @@ begin
     v_answer := bucket_take(p_bucket, p_firm, p_budget, p_window_ms, p_jitter_ms, p_patience_ms);
   end if;
   if v_answer.verdict = 'go' and p_link is not null then
-    update links k set state = 'creating', send_until = app_now() + (v_answer.wait_ms + p_send_ms) * interval '1 ms'
+    update links k set state = 'creating', sent = p_sent, send_until = app_now() + (v_answer.wait_ms + p_send_ms) * interval '1 ms'
     where k.id = p_link and k.holder_lane = p_lane and k.holder_fence = p_fence and k.state = 'claimed' and num_nulls(k.superseded_at) = 1;
     if not found then
       return ('stop', 0, 'lease_lost', 0, 0, null)::permit_answer;

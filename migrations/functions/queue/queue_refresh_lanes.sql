@@ -1,6 +1,6 @@
 -- Brings lanes that nobody holds, and whose locks the caller has, in line with their jobs: ready at their head's time, or idle. A lane that
 -- is due keeps its place; one that becomes due is so from now, however long its head has waited: visits look no further back.
--- Whoever changed a lane's jobs by another way than enqueue and finish calls it last. Returns the connections with a lane that is due.
+-- A step that changes a lane's jobs, other than enqueue and finish, calls it last. Returns the connections with a lane that is due.
 create or replace function queue_refresh_lanes(p_lanes text[]) returns uuid[] language plpgsql volatile set enable_seqscan = off as $$
 declare
   v_due uuid[];

@@ -22,7 +22,7 @@ begin
   if cardinality(v_dead) = 0 then
     return;
   end if;
-  -- The lanes of all the dead together: whoever locks several lanes does so in key order.
+  -- The lanes of all the dead together: several lanes are always locked in key order.
   for v_lane in
     select l.key, l.running_job, l.connection_id from lanes l
     where l.worker is not null and l.worker = any(v_dead) order by l.key limit p_limit for update

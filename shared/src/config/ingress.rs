@@ -30,7 +30,7 @@ pub struct IngressConfig {
     pub auth_audience: String,
     pub caller_limit_per_minute: u32,
     pub inbox: InboxChoice,
-    /// The inbox of the first choice has so long before the other one is asked too.
+    /// How long the first inbox has before the other one is asked too.
     pub inbox_fallback: Duration,
 }
 

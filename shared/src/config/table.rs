@@ -184,6 +184,10 @@ mod tests {
     fn the_readme_has_the_same_table_as_the_help() {
         let readme = include_str!("../../../README.md");
 
-        assert!(readme.contains(&markdown()), "put this into README.md:\n{}", markdown());
+        assert!(
+            readme.contains(&markdown()),
+            "put this into README.md:\n{}",
+            markdown()
+        );
     }
 }

@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 
 use sqlx::PgConnection;
 
+use crate::clock::Moment;
 use crate::db::{Database, corrupt};
 use crate::domain::{
     ExternalId, LinkId,
     job::LeasedJob,
-    link::{Account, Claim, Completed, Effect, Existing, LinkKind},
+    link::{Account, Claim, Completed, Effect, Existing, LinkKind, Sent},
 };
 
 /// Claims the right to create one record, or says what stands in the way.
@@ -19,11 +20,11 @@ pub async fn claim(
     account: &Account,
     effect: &Effect,
     job: &LeasedJob,
-    settle: Duration,
+    visibility_delay: Duration,
 ) -> Result<Claim, sqlx::Error> {
     let row = sqlx::query!(
         r#"select verdict as "verdict!", link_id, external_id, state, wait_ms as "wait_ms!", looked_ago_ms,
-             transferred as "transferred!", version, created_at
+             transferred as "transferred!", version, created_at, sent
            from link_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"#,
         account.firm_id.0,
         account.platform.as_str(),
@@ -36,7 +37,7 @@ pub async fn claim(
         effect.sha256,
         job.lane,
         job.fence,
-        i32::try_from(settle.as_millis()).unwrap_or(i32::MAX),
+        i32::try_from(visibility_delay.as_millis()).unwrap_or(i32::MAX),
     )
     .fetch_one(database.single())
     .await?;
@@ -77,10 +78,17 @@ pub async fn claim(
             since: row
                 .created_at
                 .ok_or_else(|| corrupt("link_claim.created_at"))?,
+            sent: read_sent(row.sent)?,
         },
         "lost" => Claim::Lost,
         _ => return Err(corrupt("link_claim.verdict")),
     })
+}
+
+/// A link without it was never sent.
+fn read_sent(sent: Option<serde_json::Value>) -> Result<Sent, sqlx::Error> {
+    let read = sent.map(serde_json::from_value).transpose();
+    Ok(read.map_err(|_| corrupt("links.sent"))?.unwrap_or_default())
 }
 
 /// Writes the end of a creation, or a record that was found. False: the caller's lease does not hold the link any more.
@@ -107,17 +115,19 @@ pub async fn complete(
     .await
 }
 
-/// Nothing of ours is at the provider: a search said so, or the provider refused. The key stays claimed by the caller.
+/// Nothing of ours was at the provider when it was asked: a search said so, or the provider refused. The key stays claimed by the caller.
 pub async fn found_nothing(
     db: &mut PgConnection,
     link: LinkId,
     job: &LeasedJob,
+    asked: Moment,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select link_found_nothing($1, $2, $3) as "held!""#,
+        r#"select link_found_nothing($1, $2, $3, $4) as "held!""#,
         link.0,
         job.lane,
-        job.fence
+        job.fence,
+        i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX),
     )
     .fetch_one(db)
     .await
@@ -234,16 +244,20 @@ pub async fn is_taken(
     .await
 }
 
-/// Retires a link whose record was deleted at the provider, with its children; all are kept as history.
-pub async fn supersede(db: &mut PgConnection, link: LinkId) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query!(
-        // Not 'is null': that would offer the index of all links that stand, and nothing is found by key in it.
-        "update links set superseded_at = app_now() where (id = $1 or parent_id = $1) and num_nulls(superseded_at) = 1",
-        link.0
+/// Retires a link whose record is gone at the provider, with its children; all are kept as history. False: the caller's lease is gone.
+pub async fn supersede(
+    db: &mut PgConnection,
+    link: LinkId,
+    job: &LeasedJob,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select link_supersede($1, $2, $3) as "held!""#,
+        link.0,
+        job.lane,
+        job.fence
     )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected())
+    .fetch_one(db)
+    .await
 }
 
 /// The key of the hashes that stand for e-mail addresses.
@@ -253,15 +267,44 @@ pub async fn hash_key(db: &mut PgConnection) -> Result<uuid::Uuid, sqlx::Error> 
         .await
 }
 
+/// The key of another creation of this very record that is in doubt: of a contact, when the client's e-mail has changed since.
+pub async fn find_other_doubt(
+    db: &mut PgConnection,
+    account: &Account,
+    effect: &Effect,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select effect_key from links
+           where firm_id = $1 and platform = $2 and region = $3 and account_id = $4 and kind = $5 and record_id = $6
+             and effect_key <> $7 and state = 'creating' and num_nulls(superseded_at) = 1
+           order by created_at limit 1"#,
+        account.firm_id.0,
+        account.platform.as_str(),
+        account.region.as_str(),
+        account.id,
+        effect.kind.as_str(),
+        effect.record_id,
+        effect.key,
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// A link that was in doubt, for the sweep.
 #[derive(Debug, Clone)]
 pub struct Doubted {
     pub link: LinkId,
-    pub kind: String,
+    pub kind: LinkKind,
+    /// Our record's id.
     pub record_id: uuid::Uuid,
     pub external_id: Option<ExternalId>,
+    /// The provider's record above it: a document's matter.
+    pub parent: Option<ExternalId>,
+    pub sent: Sent,
     /// When it was claimed, by the database's clock.
     pub since: DateTime<Utc>,
+    /// How often it was looked at since the doubt.
+    pub swept: i16,
 }
 
 /// Connections with doubted links whose look is due: ten minutes after the doubt, and a day after it.
@@ -271,8 +314,9 @@ pub async fn list_connections_to_sweep(
     let rows = sqlx::query!(
         r#"select distinct c.firm_id, c.id from firm_integrations c join links k on c.firm_id = k.firm_id and c.platform = k.platform
              and c.region = k.region and c.account_id = k.account_id and c.is_active and c.disconnected_at is null
-           where k.doubted_at is not null and k.swept < 2
-             and k.doubted_at < app_now() - case k.swept when 0 then interval '10 minutes' else interval '1 day' end"#
+           where k.swept < 2 and (k.doubted_at is not null or k.state = 'creating')
+             and link_doubted_since(k.doubted_at, k.state, k.send_until)
+               < app_now() - case k.swept when 0 then interval '10 minutes' else interval '1 day' end"#
     )
     .fetch_all(db)
     .await?;
@@ -286,10 +330,14 @@ pub async fn list_doubted(
     limit: i64,
 ) -> Result<Vec<Doubted>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select id, kind, record_id, external_id, created_at from links
-           where firm_id = $1 and platform = $2 and region = $3 and account_id = $4 and doubted_at is not null and swept < 2
-             and doubted_at < app_now() - case swept when 0 then interval '10 minutes' else interval '1 day' end
-           order by doubted_at limit $5"#,
+        r#"select id, kind, record_id, external_id, created_at, swept, sent,
+             (select p.external_id from links p where p.id = k.parent_id) as parent
+           from links k
+           where firm_id = $1 and platform = $2 and region = $3 and account_id = $4 and swept < 2
+             and (doubted_at is not null or state = 'creating')
+             and link_doubted_since(doubted_at, state, send_until)
+               < app_now() - case swept when 0 then interval '10 minutes' else interval '1 day' end
+           order by link_doubted_since(doubted_at, state, send_until) limit $5"#,
         account.firm_id.0,
         account.platform.as_str(),
         account.region.as_str(),
@@ -298,22 +346,35 @@ pub async fn list_doubted(
     )
     .fetch_all(db)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Doubted {
-            link: LinkId(row.id),
-            kind: row.kind,
-            record_id: row.record_id,
-            external_id: row.external_id.map(ExternalId),
-            since: row.created_at,
+    rows.into_iter()
+        .map(|row| {
+            Ok(Doubted {
+                link: LinkId(row.id),
+                kind: LinkKind::parse(&row.kind).ok_or_else(|| corrupt("links.kind"))?,
+                record_id: row.record_id,
+                external_id: row.external_id.map(ExternalId),
+                parent: row.parent.map(ExternalId),
+                sent: read_sent(row.sent)?,
+                since: row.created_at,
+                swept: row.swept,
+            })
         })
-        .collect())
+        .collect()
 }
 
-/// Notes that a doubted link was looked at once more.
-pub async fn set_swept(db: &mut PgConnection, link: LinkId) -> Result<(), sqlx::Error> {
-    sqlx::query!("update links set swept = swept + 1 where id = $1", link.0)
-        .execute(db)
-        .await?;
-    Ok(())
+/// Notes that a doubted link was looked at once more. False: the caller's lease is gone.
+pub async fn set_swept(
+    db: &mut PgConnection,
+    link: &Doubted,
+    job: &LeasedJob,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select link_set_swept($1, $2, $3, $4) as "held!""#,
+        link.link.0,
+        link.swept,
+        job.lane,
+        job.fence
+    )
+    .fetch_one(db)
+    .await
 }

@@ -145,19 +145,3 @@ pub async fn list_known(
     );
     Ok(known)
 }
-
-/// One client of a firm.
-pub async fn find_client(
-    db: &mut PgConnection,
-    firm: FirmId,
-    id: uuid::Uuid,
-) -> Result<Option<Client>, sqlx::Error> {
-    sqlx::query_as!(
-        Client,
-        "select id, first_name, last_name, email, phone from clients where firm_id = $1 and id = $2",
-        firm.0,
-        id
-    )
-    .fetch_optional(db)
-    .await
-}

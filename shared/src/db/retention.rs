@@ -13,7 +13,7 @@ pub const WALKS: [&str; 5] = [
     "webhook_events",
 ];
 
-/// A whole table is walked in so many parts: at one part in ten seconds, about six hours.
+/// Parts in which a whole table is walked: at one part in ten seconds, about six hours.
 const PARTS: i32 = 2_160;
 /// Pages of one part: at least enough to be worth a transaction, at most some thousand rows.
 const LEAST_PAGES: i32 = 64;

@@ -70,10 +70,70 @@ impl JobKind {
     }
 }
 
+/// A job with its arguments: what a handler is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    SyncMatter {
+        matter: MatterId,
+    },
+    SyncDocument {
+        matter: MatterId,
+        upload: UploadId,
+    },
+    PullMatters,
+    ProcessWebhook,
+    Probe,
+    SweepLinks,
+    RefreshToken,
+    /// Of a kind that only a newer release knows.
+    Unknown,
+    /// A row that lacks an argument of its kind.
+    Incomplete(JobKind),
+}
+
+impl Job {
+    /// Reads the columns of a row.
+    #[must_use]
+    pub fn read(kind: &str, matter: Option<MatterId>, upload: Option<UploadId>) -> Self {
+        let Some(kind) = JobKind::parse(kind) else {
+            return Self::Unknown;
+        };
+        match (kind, matter, upload) {
+            (JobKind::SyncMatter, Some(matter), _) => Self::SyncMatter { matter },
+            (JobKind::SyncDocument, Some(matter), Some(upload)) => {
+                Self::SyncDocument { matter, upload }
+            }
+            (JobKind::SyncMatter | JobKind::SyncDocument, _, _) => Self::Incomplete(kind),
+            (JobKind::PullMatters, _, _) => Self::PullMatters,
+            (JobKind::ProcessWebhook, _, _) => Self::ProcessWebhook,
+            (JobKind::Probe, _, _) => Self::Probe,
+            (JobKind::SweepLinks, _, _) => Self::SweepLinks,
+            (JobKind::RefreshToken, _, _) => Self::RefreshToken,
+            (JobKind::Unknown, _, _) => Self::Unknown,
+        }
+    }
+
+    /// Which kind it is.
+    #[must_use]
+    pub fn kind(self) -> JobKind {
+        match self {
+            Self::SyncMatter { .. } => JobKind::SyncMatter,
+            Self::SyncDocument { .. } => JobKind::SyncDocument,
+            Self::PullMatters => JobKind::PullMatters,
+            Self::ProcessWebhook => JobKind::ProcessWebhook,
+            Self::Probe => JobKind::Probe,
+            Self::SweepLinks => JobKind::SweepLinks,
+            Self::RefreshToken => JobKind::RefreshToken,
+            Self::Unknown => JobKind::Unknown,
+            Self::Incomplete(kind) => kind,
+        }
+    }
+}
+
 /// The least throughput at which a transfer is still worth waiting for, in bytes a second.
 const LEAST_THROUGHPUT: u64 = 256 * 1024;
 
-/// How long the transfer of so many bytes may take: ten minutes, or its time at the least throughput.
+/// How long the transfer of a file may take: ten minutes, or its time at the least throughput.
 #[must_use]
 pub fn upload_limit(bytes: u64) -> Duration {
     Duration::from_mins(10).max(Duration::from_secs(bytes / LEAST_THROUGHPUT))
@@ -196,9 +256,7 @@ pub struct LeasedJob {
     pub fence: i64,
     pub firm_id: FirmId,
     pub connection_id: ConnectionId,
-    pub kind: JobKind,
-    pub matter_id: Option<MatterId>,
-    pub upload_id: Option<UploadId>,
+    pub work: Job,
     pub explicit: bool,
     pub run_id: RunId,
     pub event_ids: Vec<String>,

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::{ExternalId, FirmId, LinkId, Platform, Region};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::normal::{normalised_name, normalised_phone, normalised_text};
+use crate::domain::records::{Client, Matter};
+use crate::domain::{ExternalId, FirmId, LinkId, Platform, Region, digest::Digests};
 
 /// What a link stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +28,70 @@ impl LinkKind {
             Self::Document => "document",
         }
     }
+
+    /// Reads the name in SQL.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "contact" => Some(Self::Contact),
+            "matter" => Some(Self::Matter),
+            "document" => Some(Self::Document),
+            _ => None,
+        }
+    }
+}
+
+/// What a look needs of what was sent, as ids and keyed digests of normalised text: what CaseHug says now may differ.
+/// It is kept on the link, written with the intent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sent {
+    /// Of a matter: the contact it is created under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ExternalId>,
+    /// Of a matter: the text of the field in which our reference travels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Of a contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+impl Sent {
+    /// Of a client's contact.
+    #[must_use]
+    pub fn of_contact(digests: &Digests, client: &Client) -> Self {
+        let name = [client.first_name.as_deref(), client.last_name.as_deref()];
+        Self {
+            email: client.normalised_email().map(|email| digests.of(&email)),
+            name: Some(digests.of(&normalised_name(name))),
+            phone: Some(digests.of(&normalised_phone(
+                client.phone.as_deref().unwrap_or_default(),
+            ))),
+            ..Self::default()
+        }
+    }
+
+    /// Of a matter under a contact.
+    #[must_use]
+    pub fn of_matter(digests: &Digests, matter: &Matter, contact: &ExternalId) -> Self {
+        Self {
+            contact: Some(contact.clone()),
+            reference: Some(digests.of(&normalised_text(&matter.reference()))),
+            ..Self::default()
+        }
+    }
+}
+
+/// One creation: the link that guards it, and what the link keeps of what is sent.
+#[derive(Debug, Clone)]
+pub struct Creation {
+    pub link: LinkId,
+    pub sent: Sent,
 }
 
 /// The provider-side account that links belong to: a reconnect of the same account keeps them, another never inherits them.
@@ -62,7 +130,11 @@ pub enum Claim {
     /// Another lane is at it, or its effect may still appear: come back.
     Wait { wait: Duration, in_doubt: bool },
     /// Somebody may have created it, and it has had time to appear: look for it. It cannot be older than `since`, by the database's clock.
-    Look { link: LinkId, since: DateTime<Utc> },
+    Look {
+        link: LinkId,
+        since: DateTime<Utc>,
+        sent: Sent,
+    },
     /// The caller's own lease is gone.
     Lost,
 }

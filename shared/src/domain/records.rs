@@ -1,6 +1,6 @@
 //! CaseHug's records as the jobs read them.
 
-use crate::domain::{FirmId, MatterId, UploadId};
+use crate::domain::{FirmId, MatterId, UploadId, normal::normalised_email};
 
 /// The person whose case it is.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Client {
     /// The e-mail as it is compared: trimmed, lower case; nothing when there is none.
     #[must_use]
     pub fn normalised_email(&self) -> Option<String> {
-        let email = self.email.as_deref()?.trim().to_lowercase();
+        let email = normalised_email(self.email.as_deref()?);
         (!email.is_empty()).then_some(email)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The first choice is **used** → **rests** when it failed or took longer than the limit (then nobody waits for it: the other
 //! one is asked first) → is used again when a batch after the rest, or in need, was taken by it. Each failure doubles the rest.
-//! Both are asked before a caller is refused, whoever comes first; the one that is asked last has all its own time.
+//! Both are asked before a caller is refused, in either order; the one that is asked last has all its own time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

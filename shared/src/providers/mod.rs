@@ -23,8 +23,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::domain::{
-    ExternalId, LinkId, Region,
+    ExternalId, Region, UploadId,
     connection::Identity,
+    link::{Creation, Sent},
     records::{Client, Matter},
 };
 
@@ -38,7 +39,7 @@ pub struct PracticeArea {
 /// A document to be created: everything but its bytes.
 #[derive(Clone)]
 pub struct NewDocument {
-    pub upload_id: crate::domain::UploadId,
+    pub upload_id: UploadId,
     pub matter: ExternalId,
     pub file_name: String,
     pub content_type: String,
@@ -65,16 +66,10 @@ pub struct DocumentSlot {
     pub targets: Vec<(Range<u64>, Target)>,
 }
 
-/// One platform. Every method but `identify` runs behind the session's permit, one call a request.
+/// What a platform is asked, one call a request, behind the session's permit. Nothing here creates or changes anything there: a job that
+/// only looks is given this, and cannot write.
 #[async_trait]
-pub trait Provider: Debug + Send + Sync {
-    /// Whose grant this is. Used by ingress at connect, without a permit.
-    async fn identify(
-        &self,
-        region: Region,
-        granted: &GrantedTokens,
-    ) -> Result<Identity, ProviderError>;
-
+pub trait Search: Debug + Send + Sync {
     /// Persons whose e-mail equals this one, compared by us without case.
     async fn find_contacts_by_email(
         &self,
@@ -82,21 +77,13 @@ pub trait Provider: Debug + Send + Sync {
         email: &str,
     ) -> Result<Vec<ExternalId>, CallError>;
 
-    /// Persons without an e-mail, created since `since`, that equal this client in name and phone: the look after a lost answer.
-    async fn find_contacts_without_email(
+    /// Persons, created since `since`, that equal what was sent: the look after a lost answer.
+    async fn look_for_contact(
         &self,
         session: &Session,
-        client: &Client,
+        sent: &Sent,
         since: DateTime<Utc>,
     ) -> Result<Vec<ExternalId>, CallError>;
-
-    /// Creates a person.
-    async fn create_contact(
-        &self,
-        session: &Session,
-        link: LinkId,
-        client: &Client,
-    ) -> Result<ExternalId, CallError>;
 
     /// Whether a contact is still there.
     async fn contact_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError>;
@@ -104,27 +91,55 @@ pub trait Provider: Debug + Send + Sync {
     /// The account's practice areas.
     async fn practice_areas(&self, session: &Session) -> Result<Vec<PracticeArea>, CallError>;
 
-    /// Creates a matter of a contact.
-    async fn create_matter(
+    /// Matters, created since `since` under the contact that was sent, with the reference that was sent: the look after a lost answer.
+    async fn look_for_matter(
         &self,
         session: &Session,
-        link: LinkId,
-        matter: &Matter,
-        contact: &ExternalId,
-        practice_area: Option<&ExternalId>,
-    ) -> Result<ExternalId, CallError>;
-
-    /// Matters of this contact, created since `since`, with this matter's reference and title.
-    async fn find_matters(
-        &self,
-        session: &Session,
-        matter: &Matter,
-        contact: &ExternalId,
+        sent: &Sent,
         since: DateTime<Utc>,
     ) -> Result<Vec<ExternalId>, CallError>;
 
     /// Whether a matter is still there.
     async fn matter_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError>;
+
+    /// Documents of this matter that carry this upload's id, complete or not; none on a platform without documents.
+    async fn find_documents(
+        &self,
+        _session: &Session,
+        _matter: &ExternalId,
+        _upload: UploadId,
+    ) -> Result<Vec<ExternalId>, CallError> {
+        Ok(Vec::new())
+    }
+}
+
+/// One platform. Every method but `identify` runs behind the session's permit, one call a request.
+#[async_trait]
+pub trait Provider: Search {
+    /// Whose grant this is. Used by ingress at connect, without a permit.
+    async fn identify(
+        &self,
+        region: Region,
+        granted: &GrantedTokens,
+    ) -> Result<Identity, ProviderError>;
+
+    /// Creates a person.
+    async fn create_contact(
+        &self,
+        session: &Session,
+        creation: Creation,
+        client: &Client,
+    ) -> Result<ExternalId, CallError>;
+
+    /// Creates a matter of a contact.
+    async fn create_matter(
+        &self,
+        session: &Session,
+        creation: Creation,
+        matter: &Matter,
+        contact: &ExternalId,
+        practice_area: Option<&ExternalId>,
+    ) -> Result<ExternalId, CallError>;
 
     /// What it can do with documents; nothing where the profile has no such capability.
     fn documents(&self) -> Option<&dyn Documents> {
@@ -139,16 +154,9 @@ pub trait Documents: Send + Sync {
     async fn create_document(
         &self,
         session: &Session,
-        link: LinkId,
+        creation: Creation,
         document: &NewDocument,
     ) -> Result<DocumentSlot, CallError>;
-
-    /// Documents that carry this upload's id, complete or not.
-    async fn find_documents(
-        &self,
-        session: &Session,
-        document: &NewDocument,
-    ) -> Result<Vec<ExternalId>, CallError>;
 
     /// Where a document stands, with fresh targets for its bytes.
     async fn document_slot(

@@ -14,7 +14,7 @@ use crate::domain::{
     outcome::CallRecord,
 };
 
-/// What the database is told about one execution. The shape is that of `job_outcome` in the schema.
+/// What the database needs to know of one execution. The shape is that of `job_outcome` in the schema.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
     pub lane: String,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::db::{Database, corrupt};
 use crate::domain::{
     ConnectionId, FirmId, JobId, MatterId, RunId, UploadId, WorkerId,
-    job::{JobKind, LeasedJob},
+    job::{Job, LeasedJob},
 };
 
 /// A connection to be visited, with what the worker remembers of its last visit (both may be unknown).
@@ -197,9 +197,11 @@ impl JobColumns {
             fence: self.fence?,
             firm_id: FirmId(self.firm_id?),
             connection_id: ConnectionId(self.connection_id?),
-            kind: JobKind::parse(&self.kind?).unwrap_or(JobKind::Unknown),
-            matter_id: self.matter_id.map(MatterId),
-            upload_id: self.upload_id.map(UploadId),
+            work: Job::read(
+                &self.kind?,
+                self.matter_id.map(MatterId),
+                self.upload_id.map(UploadId),
+            ),
             explicit: self.explicit?,
             run_id: RunId(self.run_id?),
             event_ids: self.event_ids?,

@@ -8,18 +8,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::Method;
+use serde_json::json;
 use tokio::sync::watch;
 
 use crate::clock::Moment;
 use crate::db::{Database, corrupt};
-use crate::domain::{LinkId, WorkerId, connection::Connection, job::LeasedJob};
+use crate::domain::{LinkId, WorkerId, connection::Connection, job::LeasedJob, link::Sent};
 use crate::limit::{self, Bucket, LocalLimits};
 
-/// A wait up to this long is slept through; a longer one gives the slot back.
+/// A wait of at most 2 s is slept; a longer one gives the slot back.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Whoever has waited for at least so long asks again before the call. A shorter wait is like a call that is under way.
+/// Waits of 50 ms or more are re-checked. A shorter wait is like a call that is under way.
 const LONG_WAIT: Duration = Duration::from_millis(50);
-/// So long before the wait is over: the answer shall be there when it is.
+/// The permit is re-checked 10 ms before the wait ends, so that the answer is there in time.
 const CONFIRM_AHEAD: Duration = Duration::from_millis(10);
 /// The longest time within which the bytes of a write must have left.
 const LONGEST_SEND: Duration = Duration::from_secs(3);
@@ -153,7 +154,7 @@ impl Gate {
         self.settings.limits.calls(&self.bucket)
     }
 
-    /// Tells the bucket of a call that may have been counted later than the window was lengthened for: it `took` so long from when it
+    /// Notes a call that the provider may have counted later than the window was lengthened for: it `took` this long from when it
     /// was due to its answer. What the provider answered is worth more than this: a database that is away is passed over.
     pub async fn note_answered(&self, granted: &Granted, method: &Method, took: Duration) {
         let Some(sent_at) = granted.sent_at else {
@@ -186,11 +187,11 @@ impl Gate {
         &self.job
     }
 
-    /// May this call be made? On `Go` the budget is taken, and a link is `creating`.
+    /// May this call be made? On `Go` the budget is taken, and a link is `creating`, with what is sent.
     ///
     /// # Errors
     /// The database refused: no call may be made.
-    pub async fn ask(&self, ask: Ask) -> Result<Permit, sqlx::Error> {
+    pub async fn ask(&self, ask: Ask, sent: Option<&Sent>) -> Result<Permit, sqlx::Error> {
         if !self.wait_for_lease(&ask).await {
             return Ok(Permit::Stop(StopReason::LeaseLost));
         }
@@ -203,7 +204,7 @@ impl Gate {
             tokio::time::sleep(wait).await;
         }
         let asked = Moment::now();
-        let row = self.query(ask).await?;
+        let row = self.query(ask, sent).await?;
         self.measure(&row);
         let used_up = (row.verdict == "at").then_some(row.wait());
         self.settings
@@ -285,7 +286,7 @@ impl Gate {
         }
     }
 
-    async fn query(&self, ask: Ask) -> Result<Row, sqlx::Error> {
+    async fn query(&self, ask: Ask, sent: Option<&Sent>) -> Result<Row, sqlx::Error> {
         let link = match ask {
             Ask::Write { link } => link,
             Ask::Read | Ask::Authorise => None,
@@ -295,7 +296,7 @@ impl Gate {
         sqlx::query_as!(
             Row,
             r#"select verdict as "verdict!", wait_ms as "wait_ms!", reason, budget as "budget!", used as "used!", sent_at
-               from queue_permit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"#,
+               from queue_permit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"#,
             self.settings.worker.0,
             self.job.lane,
             self.job.fence,
@@ -310,6 +311,7 @@ impl Gate {
             ms(PATIENCE),
             link.map(|id| id.0),
             ms(self.settings.lease.send_deadline()),
+            sent.map(|sent| json!(sent)),
         )
         .fetch_one(self.settings.database.single())
         .await

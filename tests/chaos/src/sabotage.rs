@@ -45,8 +45,8 @@ impl Sabotage {
             Self::Look => &[
                 Edit {
                     function: "link_claim",
-                    from: "if v_link.state = 'creating' then",
-                    to: "if false then",
+                    from: "when 'creating' then",
+                    to: "when 'never' then",
                 },
                 Edit {
                     function: "link_claim",
@@ -61,8 +61,8 @@ impl Sabotage {
             }],
             Self::Wakeup => &[Edit {
                 function: "queue_free_lanes",
-                from: "when n.job_id is not null and not n.goes_on then greatest(n.run_at, p_now)",
-                to: "when n.job_id is not null and not n.goes_on and random() > 0.1 then greatest(n.run_at, p_now)",
+                from: "when n.job_id is not null and not n.continues then greatest(n.run_at, p_now)",
+                to: "when n.job_id is not null and not n.continues and random() > 0.1 then greatest(n.run_at, p_now)",
             }],
             Self::Cap => &[Edit {
                 function: "queue_try_connection",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::AppSettings;
+use harness::{AppSettings, eventually};
 use serde_json::json;
 
 use crate::support::{SOON, start, start_with};
@@ -39,12 +39,23 @@ async fn after_a_restore_creations_look_first() {
 
 #[tokio::test]
 async fn a_second_record_that_shows_up_after_a_doubt_is_reported_and_left_alone() {
-    let app = start().await;
+    let app = start_with(AppSettings {
+        settle: Duration::from_secs(1),
+        ..AppSettings::default()
+    })
+    .await;
     let matter = app.connected_matter().await.unwrap();
+    let late = json!({ "apply_after_ms": 12_000 });
+    app.fault("POST", "/api/v4/contacts.json", 1, &late)
+        .await
+        .unwrap();
     app.sync(matter).await.unwrap();
-    let late = json!({ "create_contact": { "type": "Person", "first_name": "Ann", "last_name": "Lee",
-        "email_addresses": [{ "name": "Work", "address": "ann.lee@example.com" }] } });
-    app.change(&late).await.unwrap();
+    app.settled(SOON).await.unwrap();
+    let shown = eventually(SOON, || async {
+        let (contacts, _, _) = app.clio_counts().await.ok()?;
+        (contacts == 2).then_some(())
+    });
+    shown.await.unwrap();
     let doubt = "update links set doubted_at = now() - interval '1 hour'";
     sqlx::query(doubt).execute(&app.admin).await.unwrap();
     sqlx::query("delete from schedules where name = 'sweep_links'")

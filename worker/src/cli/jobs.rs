@@ -51,7 +51,7 @@ async fn list(
     };
     for _ in 0..MOST_PAGES {
         let after = match page.next_cursor.as_deref() {
-            Some(text) => Some(Seek::read(text).context("the cursor is not one of ours")?),
+            Some(text) => Some(Seek::read(text).context("the cursor is not of this list")?),
             None => None,
         };
         let left = limit - i32::try_from(page.jobs.len())?;

@@ -22,7 +22,7 @@ impl Form {
             Self::Json => format!("{}\n", serde_json::to_string(answer)?),
             Self::Table => table(&rows(answer)),
         };
-        // Whoever reads may stop reading: `| head` is no error.
+        // The reader may stop reading: `| head` is no error.
         match io::stdout().write_all(text.as_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),

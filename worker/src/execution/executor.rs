@@ -90,17 +90,17 @@ impl Executor {
             duration: started.elapsed(),
             calls,
         };
-        metrics::histogram!("casehug_job_seconds", "kind" => job.kind.as_str())
+        metrics::histogram!("casehug_job_seconds", "kind" => job.work.kind().as_str())
             .record(ran.duration.as_secs_f64());
         if let Err(error) = outcome::prepare(&self.environment.database, &job, &instruction).await {
             tracing::warn!(error = %error, job.id = %job.id, "a pause could not be written");
         }
         let outcome = outcome::decide(&job, instruction, ran, shared::clock::random_fraction());
         tracing::info!(
-            job.id = %job.id, job.kind = job.kind.as_str(), job.attempt = job.attempts + 1, connection.id = %job.connection_id,
+            job.id = %job.id, job.kind = job.work.kind().as_str(), job.attempt = job.attempts + 1, connection.id = %job.connection_id,
             outcome = outcome.attempt.outcome, code = outcome.code, duration_ms = outcome.attempt.duration_ms, "job ran"
         );
-        metrics::counter!("casehug_jobs_finished_total", "kind" => job.kind.as_str(), "outcome" => outcome.attempt.outcome,
+        metrics::counter!("casehug_jobs_finished_total", "kind" => job.work.kind().as_str(), "outcome" => outcome.attempt.outcome,
             "platform" => execution.platform().map_or("none", Platform::as_str))
         .increment(1);
         if let Some(reason) = outcome.waiting_for {
@@ -117,7 +117,7 @@ async fn perform(
     let instruction = if execution.job.cancelled {
         Instruction::Skipped(SkipReason::Cancelled)
     } else {
-        let limit = execution.job.kind.time_limit();
+        let limit = execution.job.work.kind().time_limit();
         let running = execution.clone();
         // A task of its own: a panic ends in its handle and not here.
         let task =
@@ -127,7 +127,7 @@ async fn perform(
             Ok(Err(_)) => Instruction::Retry(Failure::new(
                 "timed_out",
                 "the job took longer than its limit",
-                "it is tried again by itself",
+                "no action needed: CaseHug retries automatically",
             )),
             Err(_) => Instruction::Retry(Failure::internal("the job broke off")),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::retry;
 use serde_json::{Map, json};
 use shared::db::{Database, DbError, connections};
-use shared::domain::job::{JobKind, LeasedJob};
+use shared::domain::job::{Job, LeasedJob};
 use shared::domain::outcome::{CallRecord, Failure, Instruction, Waiting};
 use shared::queue::{Attempt, Outcome};
 
@@ -200,7 +200,7 @@ fn blank(job: &LeasedJob, ran: Ran) -> Outcome {
         },
         follow_ups: Vec::new(),
         requeue_code: None,
-        probe: job.kind == JobKind::Probe,
+        probe: job.work == Job::Probe,
         continue_lane: false,
     }
 }

@@ -1,14 +1,14 @@
 //! The contact of a client: found by e-mail, adopted, or created; at most once for each e-mail of an account.
 
-use shared::crypto::keyed_hash;
+use shared::clock::Moment;
 use shared::db::links;
-use shared::domain::ExternalId;
-use shared::domain::link::{Completed, Effect, LinkKind};
+use shared::domain::link::{Completed, Creation, Effect, LinkKind, Sent};
 use shared::domain::outcome::{Failure, Instruction};
 use shared::domain::records::Client;
+use shared::domain::{ExternalId, LinkId};
 use shared::providers::CallError;
 
-use super::execution::{Context, Step};
+use super::execution::{Context, Look, Step};
 
 /// How the contact came to be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Context<'_> {
     ) -> Result<(ExternalId, How), CallError> {
         let effect = Effect {
             kind: LinkKind::Contact,
-            key: self.contact_key(client).await?,
+            key: self.contact_key(client),
             record_id: client.id,
             parent: None,
             sha256: None,
@@ -53,72 +53,122 @@ impl Context<'_> {
                     {
                         return Ok((existing.external_id, How::Linked));
                     }
-                    let mut db = self.execution.environment.database.worker().await?;
-                    links::supersede(&mut db, existing.link).await?;
-                    db.commit().await?;
+                    self.supersede(existing.link).await?;
                 }
                 Step::Search(link) => {
-                    let Some(email) = client.normalised_email() else {
-                        return self.create_contact(link, client).await;
+                    let found = match self.find_under_old_key(&effect).await? {
+                        Some(id) => Some(id),
+                        None => self.search_contact(link, client).await?,
                     };
-                    let found = self
-                        .provider
-                        .find_contacts_by_email(&self.session, &email)
-                        .await?;
-                    if let Some(id) = one_of(found)? {
-                        self.session.complete(link, Completed::Linked(&id)).await?;
-                        return Ok((id, How::Found));
-                    }
-                    self.found_nothing(link).await?;
-                    return self.create_contact(link, client).await;
+                    return self.adopt_or_create(link, client, found).await;
                 }
-                Step::Create(link) => return self.create_contact(link, client).await,
-                Step::Look(link, since) => {
-                    let found = match client.normalised_email() {
-                        Some(email) => {
-                            self.provider
-                                .find_contacts_by_email(&self.session, &email)
-                                .await?
-                        }
-                        None => {
-                            let found = self
-                                .provider
-                                .find_contacts_without_email(&self.session, client, since)
-                                .await?;
-                            self.untaken(LinkKind::Contact, found).await?
-                        }
-                    };
-                    if let Some(id) = one_of(found)? {
-                        self.session.complete(link, Completed::Linked(&id)).await?;
+                Step::Create(link) => {
+                    let found = self.find_under_old_key(&effect).await?;
+                    return self.adopt_or_create(link, client, found).await;
+                }
+                Step::Look(look) => {
+                    if let Some(id) = self.look_for_contact(&look).await? {
                         return Ok((id, How::Found));
                     }
-                    self.found_nothing(link).await?;
                 }
             }
         }
     }
 
-    async fn create_contact(
+    /// A person whom the firm has at the provider already. Without an e-mail nobody is taken for another.
+    async fn search_contact(
         &self,
-        link: shared::domain::LinkId,
+        link: LinkId,
         client: &Client,
-    ) -> Result<(ExternalId, How), CallError> {
-        let id = self
+    ) -> Result<Option<ExternalId>, CallError> {
+        let Some(email) = client.normalised_email() else {
+            return Ok(None);
+        };
+        let asked = Moment::now();
+        let found = self
             .provider
-            .create_contact(&self.session, link, client)
+            .find_contacts_by_email(&self.session, &email)
             .await?;
-        self.session.complete(link, Completed::Linked(&id)).await?;
-        Ok((id, How::Created))
+        let found = one_of(found)?;
+        if found.is_none() {
+            self.found_nothing(link, asked).await?;
+        }
+        Ok(found)
     }
 
-    /// The normalised e-mail as a keyed hash; without one, the client itself.
-    async fn contact_key(&self, client: &Client) -> Result<String, CallError> {
-        let Some(email) = client.normalised_email() else {
-            return Ok(format!("client:{}", client.id));
+    async fn adopt_or_create(
+        &self,
+        link: LinkId,
+        client: &Client,
+        found: Option<ExternalId>,
+    ) -> Result<(ExternalId, How), CallError> {
+        let (id, how) = match found {
+            Some(id) => (id, How::Found),
+            None => (self.create_contact(link, client).await?, How::Created),
         };
+        self.session.complete(link, Completed::Linked(&id)).await?;
+        Ok((id, how))
+    }
+
+    async fn create_contact(&self, link: LinkId, client: &Client) -> Result<ExternalId, CallError> {
+        let sent = Sent::of_contact(self.session.digests(), client);
+        let creation = Creation { link, sent };
+        self.provider
+            .create_contact(&self.session, creation, client)
+            .await
+    }
+
+    /// The client's e-mail may have changed while his creation is in doubt, and the link's key with it: what was sent under the old key is
+    /// looked for before anything is sent under the new one.
+    async fn find_under_old_key(&self, effect: &Effect) -> Result<Option<ExternalId>, CallError> {
+        while let Some(key) = self.old_key(effect).await? {
+            let old = Effect {
+                key,
+                ..effect.clone()
+            };
+            match self.claim(&old).await? {
+                Step::Exists(existing) => return Ok(Some(existing.external_id)),
+                Step::Look(look) => {
+                    if let Some(id) = self.look_for_contact(&look).await? {
+                        return Ok(Some(id));
+                    }
+                }
+                Step::Search(_) | Step::Create(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn old_key(&self, effect: &Effect) -> Result<Option<String>, CallError> {
         let mut db = self.execution.environment.database.worker().await?;
-        let key = links::hash_key(&mut db).await?;
-        Ok(format!("email:{}", keyed_hash(key.as_bytes(), &email)))
+        Ok(links::find_other_doubt(&mut db, &self.account, effect).await?)
+    }
+
+    /// Looks for what was sent, and adopts it.
+    async fn look_for_contact(&self, look: &Look) -> Result<Option<ExternalId>, CallError> {
+        let asked = Moment::now();
+        let found = self
+            .provider
+            .look_for_contact(&self.session, &look.sent, look.since)
+            .await?;
+        let found = one_of(self.untaken(LinkKind::Contact, found).await?)?;
+        match &found {
+            Some(id) => {
+                self.session
+                    .complete(look.link, Completed::Linked(id))
+                    .await?;
+            }
+            None => self.found_nothing(look.link, asked).await?,
+        }
+        Ok(found)
+    }
+
+    /// The normalised e-mail as a keyed digest; without one, the client itself.
+    fn contact_key(&self, client: &Client) -> String {
+        match client.normalised_email() {
+            Some(email) => format!("email:{}", self.session.digests().of(&email)),
+            None => format!("client:{}", client.id),
+        }
     }
 
     /// Leaves out what stands for another record of ours already.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use shared::clock::Moment;
 use shared::db::{Transaction, connections, links, tokens};
 use shared::domain::connection::{Connection, ConnectionState};
 use shared::domain::job::LeasedJob;
-use shared::domain::link::{Account, Claim, Effect};
+use shared::domain::link::{Account, Claim, Effect, Sent};
 use shared::domain::outcome::{CallRecord, Failure, Instruction, Report, SkipReason, Waiting};
 use shared::domain::{LinkId, Platform};
 use shared::limit::Bucket;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
 
-/// A search that found nothing is believed for so long: a job that was postponed between search and create need not search again.
+/// A search that found nothing is believed for 10 minutes: a job that was postponed between search and create need not search again.
 const SEARCH_HOLDS: Duration = Duration::from_mins(10);
 /// Another lane is creating the same record: it takes a call or two.
 const BUSY_AT_LEAST: Duration = Duration::from_millis(200);
@@ -53,7 +54,7 @@ impl Execution {
         self.platform.get().copied()
     }
 
-    /// Runs a job to its instruction: whatever stops it is told in the platform's name.
+    /// Runs a job to its instruction. An error becomes one whose message names the platform.
     pub(crate) async fn instruction_of(
         &self,
         job: impl Future<Output = Result<Report, CallError>> + Send,
@@ -104,6 +105,7 @@ impl Execution {
     /// The same, and the firm's transaction in which the connection was read, for what else the job has to read first: every
     /// transaction costs a trip to the database. To be dropped before anything is waited for.
     pub(crate) async fn open_reading(&self) -> Result<(Context<'_>, Transaction), CallError> {
+        let digests = self.environment.digests().await?;
         let mut db = self.environment.database.firm(self.job.firm_id).await?;
         let connection = self.connection(&mut db).await?;
         let platform = connection.platform;
@@ -123,6 +125,7 @@ impl Execution {
                 bucket,
             ),
             keys: self.environment.keys.clone(),
+            digests,
             oauth: oauth.clone(),
             tokens,
             cancel: self.cancel.clone(),
@@ -165,20 +168,28 @@ pub(crate) enum Step {
     Create(LinkId),
     /// Search first.
     Search(LinkId),
-    /// Somebody may have created it since then: look.
-    Look(LinkId, DateTime<Utc>),
+    /// Somebody may have created it: look for it.
+    Look(Look),
     /// It exists.
     Exists(shared::domain::link::Existing),
 }
 
+/// What to look for: what was sent, and not what CaseHug says now.
+pub(crate) struct Look {
+    pub(crate) link: LinkId,
+    /// It cannot be older than this, by the database's clock.
+    pub(crate) since: DateTime<Utc>,
+    pub(crate) sent: Sent,
+}
+
 impl Context<'_> {
-    /// Claims an effect and says what is left to do; waits that belong to others become snoozes.
+    /// Claims an effect and says the next step. A wait for another lane becomes a snooze.
     pub(crate) async fn claim(&self, effect: &Effect) -> Result<Step, CallError> {
         let Execution {
             environment, job, ..
         } = self.execution;
-        let settle = self.configured.visibility_delay;
-        let claim = links::claim(&environment.database, &self.account, effect, job, settle).await?;
+        let delay = self.configured.visibility_delay;
+        let claim = links::claim(&environment.database, &self.account, effect, job, delay).await?;
         match claim {
             Claim::Mine {
                 link,
@@ -186,7 +197,7 @@ impl Context<'_> {
             } if ago < SEARCH_HOLDS => Ok(Step::Create(link)),
             Claim::Mine { link, .. } => Ok(Step::Search(link)),
             Claim::Have(existing) => Ok(Step::Exists(existing)),
-            Claim::Look { link, since } => Ok(Step::Look(link, since)),
+            Claim::Look { link, since, sent } => Ok(Step::Look(Look { link, since, sent })),
             Claim::Wait { wait, in_doubt } => Err(CallError::Later {
                 wait: wait.max(BUSY_AT_LEAST),
                 reason: if in_doubt {
@@ -199,10 +210,22 @@ impl Context<'_> {
         }
     }
 
-    /// Notes that a search or a look found nothing.
-    pub(crate) async fn found_nothing(&self, link: LinkId) -> Result<(), CallError> {
+    /// Notes that a search or a look, begun at `asked`, found nothing.
+    pub(crate) async fn found_nothing(&self, link: LinkId, asked: Moment) -> Result<(), CallError> {
         let mut db = self.execution.environment.database.worker().await?;
-        let held = links::found_nothing(&mut db, link, &self.execution.job).await?;
+        let held = links::found_nothing(&mut db, link, &self.execution.job, asked).await?;
+        db.commit().await?;
+        if held {
+            Ok(())
+        } else {
+            Err(CallError::Stopped(StopReason::LeaseLost))
+        }
+    }
+
+    /// Retires a link whose record is gone at the provider.
+    pub(crate) async fn supersede(&self, link: LinkId) -> Result<(), CallError> {
+        let mut db = self.execution.environment.database.worker().await?;
+        let held = links::supersede(&mut db, link, &self.execution.job).await?;
         db.commit().await?;
         if held {
             Ok(())

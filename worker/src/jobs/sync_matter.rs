@@ -4,37 +4,36 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
 use serde_json::{Map, Value, json};
-use shared::db::{Transaction, links, matters, provider_cache};
+use shared::clock::Moment;
+use shared::db::{Transaction, matters, provider_cache};
 use shared::domain::case_types;
-use shared::domain::link::{Completed, Effect, LinkKind};
+use shared::domain::link::{Completed, Creation, Effect, LinkKind, Sent};
 use shared::domain::outcome::{Instruction, MATTER_NOT_SYNCED, Report, SkipReason};
 use shared::domain::records::Matter;
 use shared::domain::{ExternalId, LinkId, MatterId};
 use shared::providers::{CallError, PracticeArea};
 
-use super::contact::one_of;
-use super::execution::{Context, Execution, Step};
+use super::contact::{How, one_of};
+use super::execution::{Context, Execution, Look, Step};
 
 /// A list of practice areas is good for a day; one that lacks what is sought, for ten minutes.
 const AREAS_HOLD: Duration = Duration::from_hours(24);
 const MISS_HOLDS: Duration = Duration::from_mins(10);
 
 /// Runs the job.
-pub async fn run(execution: &Execution) -> Instruction {
+pub async fn run(execution: &Execution, matter: MatterId) -> Instruction {
     execution
         .instruction_of(async {
             let (context, db) = execution.open_reading().await?;
-            context.sync_matter(db).await
+            context.sync_matter(db, matter).await
         })
         .await
 }
 
 impl Context<'_> {
-    async fn sync_matter(&self, db: Transaction) -> Result<Report, CallError> {
-        let matter = self.read_matter(db).await?;
+    async fn sync_matter(&self, db: Transaction, id: MatterId) -> Result<Report, CallError> {
+        let matter = self.read_matter(db, id).await?;
         let mut details = Map::new();
         let external_id = self.ensure_matter(&matter, &mut details).await?;
         Ok(Report {
@@ -45,10 +44,8 @@ impl Context<'_> {
         })
     }
 
-    async fn read_matter(&self, mut db: Transaction) -> Result<Matter, CallError> {
-        let job = &self.execution.job;
-        let id = job.matter_id.unwrap_or(MatterId(uuid::Uuid::nil()));
-        let matter = matters::find(&mut db, job.firm_id, id).await?;
+    async fn read_matter(&self, mut db: Transaction, id: MatterId) -> Result<Matter, CallError> {
+        let matter = matters::find(&mut db, self.account.firm_id, id).await?;
         matter.ok_or_else(|| Instruction::Skipped(SkipReason::RecordGone).into())
     }
 
@@ -80,20 +77,26 @@ impl Context<'_> {
                     self.supersede(existing.link).await?;
                     details.insert("replaced".into(), json!(existing.external_id));
                 }
-                Step::Search(link) => match self.doubt_since() {
-                    Some(since) => {
-                        let looked = self.look_for_matter(link, matter, since).await?;
-                        if let Some(id) = looked {
+                Step::Search(link) => {
+                    let (contact, how) = self.contact_of(matter).await?;
+                    if let Some(since) = self.doubt_since() {
+                        let sent = Sent::of_matter(self.session.digests(), matter, &contact);
+                        let lost = Look { link, since, sent };
+                        if let Some(id) = self.look_for_matter(&lost).await? {
                             details.insert("matter".into(), json!("found"));
                             return Ok(id);
                         }
-                        return self.create_matter(link, matter, details).await;
                     }
-                    None => return self.create_matter(link, matter, details).await,
-                },
-                Step::Create(link) => return self.create_matter(link, matter, details).await,
-                Step::Look(link, since) => {
-                    if let Some(id) = self.look_for_matter(link, matter, since).await? {
+                    details.insert("contact".into(), json!(how.as_str()));
+                    return self.create_matter(link, matter, &contact, details).await;
+                }
+                Step::Create(link) => {
+                    let (contact, how) = self.contact_of(matter).await?;
+                    details.insert("contact".into(), json!(how.as_str()));
+                    return self.create_matter(link, matter, &contact, details).await;
+                }
+                Step::Look(look) => {
+                    if let Some(id) = self.look_for_matter(&look).await? {
                         details.insert("matter".into(), json!("found"));
                         return Ok(id);
                     }
@@ -102,54 +105,48 @@ impl Context<'_> {
         }
     }
 
+    async fn contact_of(&self, matter: &Matter) -> Result<(ExternalId, How), CallError> {
+        let verify = self.execution.job.explicit;
+        self.ensure_contact(&matter.client, verify).await
+    }
+
     async fn create_matter(
         &self,
         link: LinkId,
         matter: &Matter,
+        contact: &ExternalId,
         details: &mut Map<String, Value>,
     ) -> Result<ExternalId, CallError> {
-        let verify = self.execution.job.explicit;
-        let (contact, how) = self.ensure_contact(&matter.client, verify).await?;
-        details.insert("contact".into(), json!(how.as_str()));
         let area = self.practice_area(matter, details).await?;
+        let sent = Sent::of_matter(self.session.digests(), matter, contact);
+        let creation = Creation { link, sent };
         let id = self
             .provider
-            .create_matter(&self.session, link, matter, &contact, area.as_ref())
+            .create_matter(&self.session, creation, matter, contact, area.as_ref())
             .await?;
         self.session.complete(link, Completed::Linked(&id)).await?;
         details.insert("matter".into(), json!("created"));
         Ok(id)
     }
 
-    /// Looks for a matter that somebody may have created, and adopts it.
-    async fn look_for_matter(
-        &self,
-        link: LinkId,
-        matter: &Matter,
-        since: DateTime<Utc>,
-    ) -> Result<Option<ExternalId>, CallError> {
-        let (contact, _) = self.ensure_contact(&matter.client, false).await?;
+    /// Looks for a matter that somebody may have created, and adopts it. It asks under the contact that was sent: the client, or his
+    /// e-mail, may be another by now, and nothing is created on the way of a look.
+    async fn look_for_matter(&self, look: &Look) -> Result<Option<ExternalId>, CallError> {
+        let asked = Moment::now();
         let found = self
             .provider
-            .find_matters(&self.session, matter, &contact, since)
+            .look_for_matter(&self.session, &look.sent, look.since)
             .await?;
-        match one_of(self.untaken(LinkKind::Matter, found).await?)? {
+        let found = one_of(self.untaken(LinkKind::Matter, found).await?)?;
+        match &found {
             Some(id) => {
-                self.session.complete(link, Completed::Linked(&id)).await?;
-                Ok(Some(id))
+                self.session
+                    .complete(look.link, Completed::Linked(id))
+                    .await?;
             }
-            None => {
-                self.found_nothing(link).await?;
-                Ok(None)
-            }
+            None => self.found_nothing(look.link, asked).await?,
         }
-    }
-
-    async fn supersede(&self, link: LinkId) -> Result<(), CallError> {
-        let mut db = self.execution.environment.database.worker().await?;
-        links::supersede(&mut db, link).await?;
-        db.commit().await?;
-        Ok(())
+        Ok(found)
     }
 
     /// The provider's practice area for the case type; none never blocks the sync, and the log says why there is none.

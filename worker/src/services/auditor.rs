@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 const EVERY: Duration = Duration::from_mins(1);
 /// Between two looks whether there is something to audit.
 const TICK: Duration = Duration::from_secs(2);
-/// A part of an audit is followed by so many times its own length of rest: a twentieth of one core is all that an audit takes.
+/// After each part an audit rests 19 times as long as the part took: it takes at most a twentieth of one core.
 const REST_SHARE: u32 = 19;
 
 pub(crate) struct Auditor {

@@ -59,7 +59,10 @@ pub(crate) async fn list_jobs(
     let after = query
         .cursor
         .as_deref()
-        .map(|text| Seek::read(text).ok_or_else(|| ApiError::field("cursor", "is not one of ours")))
+        .map(|text| {
+            Seek::read(text)
+                .ok_or_else(|| ApiError::field("cursor", "must be a next_cursor of this list"))
+        })
         .transpose()?;
     let filter = JobFilter {
         firm_id: firm,

@@ -77,7 +77,7 @@ impl RedisDrain {
         moved
     }
 
-    /// Waits until something was added since the last pass began, or for so long.
+    /// Waits until something was added since the last pass began, or for `at_most`.
     ///
     /// # Errors
     /// Redis is away.

@@ -4,7 +4,7 @@
 //! (pending in the group, to the drain that reads it) → gone (moved into the Postgres inbox, or set aside as unreadable in
 //! [`DEAD`]). Only the drain takes entries out.
 //!
-//! Redis keeps what it takes only when it is told to: [`durability`] says what is asked of it.
+//! Redis keeps what it takes only where its settings say so: [`durability`] checks them.
 
 mod address;
 mod durability;

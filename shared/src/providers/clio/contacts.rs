@@ -4,7 +4,13 @@ use chrono::{DateTime, Utc};
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::{ExternalId, LinkId, records::Client};
+use crate::domain::{
+    ExternalId,
+    digest::Digests,
+    link::{Creation, Sent},
+    normal::{normalised_email, normalised_name, normalised_phone},
+    records::Client,
+};
 use crate::providers::{Call, CallError, Session};
 
 use super::{created_since, list_all, wire};
@@ -29,16 +35,16 @@ pub(super) async fn find_by_email(
                 .email_addresses
                 .iter()
                 .filter_map(|e| e.address.as_deref())
-                .any(|address| address.trim().to_lowercase() == email)
+                .any(|address| normalised_email(address) == email)
         })
         .map(|contact| contact.id.into())
         .collect())
 }
 
-/// The look for a person without an e-mail: everything that we would have sent must be equal.
-pub(super) async fn find_without_email(
+/// There is no filter for what was sent: the persons created since are listed and compared.
+pub(super) async fn look(
     session: &Session,
-    client: &Client,
+    sent: &Sent,
     since: DateTime<Utc>,
 ) -> Result<Vec<ExternalId>, CallError> {
     let query = [
@@ -53,28 +59,32 @@ pub(super) async fn find_without_email(
     let found: Vec<wire::Contact> = list_all(session, PATH, &query).await?;
     Ok(found
         .into_iter()
-        .filter(|contact| is_same(contact, client))
+        .filter(|contact| was_sent(contact, sent, session.digests()))
         .map(|contact| contact.id.into())
         .collect())
 }
 
-fn is_same(contact: &wire::Contact, client: &Client) -> bool {
-    let text = |text: Option<&str>| text.unwrap_or_default().trim().to_owned();
+/// The e-mail decides. Without one, name and phone must be equal.
+fn was_sent(contact: &wire::Contact, sent: &Sent, digests: &Digests) -> bool {
+    let mut addresses = contact
+        .email_addresses
+        .iter()
+        .filter_map(|email| email.address.as_deref());
+    if sent.email.is_some() {
+        return addresses.any(|address| sent.email == Some(digests.of(&normalised_email(address))));
+    }
+    let name = [contact.first_name.as_deref(), contact.last_name.as_deref()];
+    let phone = contact.phone_numbers.first();
+    let phone = phone.and_then(|phone| phone.number.as_deref());
     contact.email_addresses.is_empty()
-        && text(contact.first_name.as_deref()) == text(client.first_name.as_deref())
-        && text(contact.last_name.as_deref()) == text(client.last_name.as_deref())
-        && text(
-            contact
-                .phone_numbers
-                .first()
-                .and_then(|p| p.number.as_deref()),
-        ) == text(client.phone.as_deref())
+        && sent.name == Some(digests.of(&normalised_name(name)))
+        && sent.phone == Some(digests.of(&normalised_phone(phone.unwrap_or_default())))
 }
 
 /// E-mail "Work" and phone "Mobile", as published.
 pub(super) async fn create(
     session: &Session,
-    link: LinkId,
+    creation: Creation,
     client: &Client,
 ) -> Result<ExternalId, CallError> {
     let mut data = Map::from_iter([("type".to_owned(), json!("Person"))]);
@@ -88,7 +98,8 @@ pub(super) async fn create(
         let entry = json!([{ "name": "Mobile", "number": phone, "default_number": true }]);
         data.insert("phone_numbers".into(), entry);
     }
-    let call = Call::create(PATH, PATH, link, json!({ "data": data })).with("fields", "id,etag");
+    let call =
+        Call::create(PATH, PATH, creation, json!({ "data": data })).with("fields", "id,etag");
     let created: wire::One<wire::Created> = session.call(call).await?;
     Ok(created.data.id.into())
 }

@@ -5,7 +5,8 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 use crate::domain::{
-    ExternalId, LinkId,
+    ExternalId, UploadId,
+    link::Creation,
     outcome::{Failure, Instruction},
 };
 use crate::providers::{
@@ -20,7 +21,7 @@ const PATH_OF_ONE: &str = "/documents/{id}.json";
 const PROPERTY: &str = "casehug_document_id";
 /// Multipart is advised from here on.
 const MULTIPART_FROM: u64 = 100 * 1024 * 1024;
-/// At most so many parts in one request.
+/// Parts in one request, at most.
 const MOST_PARTS: u64 = 50;
 /// Parts are a little above the smallest that is allowed (5 MB) and grow with the file, so that one request names them all.
 const SMALLEST_PART: u64 = 16 * 1024 * 1024;
@@ -52,7 +53,7 @@ fn fields(size: u64) -> &'static str {
 /// Step 1. The document exists from here on, invisible to the firm until step 3.
 pub(super) async fn create(
     session: &Session,
-    link: LinkId,
+    creation: Creation,
     document: &NewDocument,
 ) -> Result<DocumentSlot, CallError> {
     let mut data = json!({
@@ -66,7 +67,7 @@ pub(super) async fn create(
     if ranges.len() > 1 {
         data["multiparts"] = multiparts(&ranges);
     }
-    let call = Call::create(PATH, PATH, link, json!({ "data": data }))
+    let call = Call::create(PATH, PATH, creation, json!({ "data": data }))
         .with("fields", fields(document.size));
     let created: wire::One<wire::Document> = session.call(call).await?;
     read(created.data, ranges)
@@ -85,12 +86,13 @@ fn multiparts(ranges: &[Range<u64>]) -> Value {
 /// The look: by our property, complete or not.
 pub(super) async fn find(
     session: &Session,
-    document: &NewDocument,
+    matter: &ExternalId,
+    upload: UploadId,
 ) -> Result<Vec<ExternalId>, CallError> {
     let query = [
-        ("matter_id", document.matter.0.clone()),
+        ("matter_id", matter.0.clone()),
         ("external_property_name", PROPERTY.to_owned()),
-        ("external_property_value", document.upload_id.to_string()),
+        ("external_property_value", upload.to_string()),
         ("show_uncompleted", "true".to_owned()),
         ("fields", "id".to_owned()),
     ];

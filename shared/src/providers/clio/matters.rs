@@ -4,7 +4,12 @@ use chrono::{DateTime, Utc};
 
 use serde_json::{Map, json};
 
-use crate::domain::{ExternalId, LinkId, records::Matter};
+use crate::domain::{
+    ExternalId,
+    link::{Creation, Sent},
+    normal::normalised_text,
+    records::Matter,
+};
 use crate::providers::{Call, CallError, Session};
 
 use super::{created_since, list_all, number, wire};
@@ -14,7 +19,7 @@ const PATH: &str = "/matters.json";
 /// `custom_number` is not accepted on write: the case number goes to `client_reference`.
 pub(super) async fn create(
     session: &Session,
-    link: LinkId,
+    creation: Creation,
     matter: &Matter,
     contact: &ExternalId,
     practice_area: Option<&ExternalId>,
@@ -27,31 +32,32 @@ pub(super) async fn create(
     if let Some(area) = practice_area {
         data.insert("practice_area".into(), json!({ "id": number(area)? }));
     }
-    let call = Call::create(PATH, PATH, link, json!({ "data": data })).with("fields", "id,etag");
+    let call =
+        Call::create(PATH, PATH, creation, json!({ "data": data })).with("fields", "id,etag");
     let created: wire::One<wire::Created> = session.call(call).await?;
     Ok(created.data.id.into())
 }
 
-/// There is no filter for `client_reference` (§15): the contact's recent matters are listed and compared.
-pub(super) async fn find(
+/// There is no filter for `client_reference` (§15): the recent matters of the contact that was sent are listed and compared. The reference
+/// alone decides: a person at Clio may have corrected the description since.
+pub(super) async fn look(
     session: &Session,
-    matter: &Matter,
-    contact: &ExternalId,
+    sent: &Sent,
     since: DateTime<Utc>,
 ) -> Result<Vec<ExternalId>, CallError> {
+    let (Some(contact), Some(reference)) = (&sent.contact, &sent.reference) else {
+        return Ok(Vec::new());
+    };
     let query = [
         ("client_id", contact.0.clone()),
         ("created_since", created_since(since)),
-        ("fields", "id,description,client_reference".to_owned()),
+        ("fields", "id,client_reference".to_owned()),
     ];
     let found: Vec<wire::Matter> = list_all(session, PATH, &query).await?;
-    let reference = matter.reference();
+    let digest = |text: &str| session.digests().of(&normalised_text(text));
     Ok(found
         .into_iter()
-        .filter(|found| {
-            found.client_reference.as_deref() == Some(reference.as_str())
-                && found.description.as_deref() == Some(matter.title.as_str())
-        })
+        .filter(|found| found.client_reference.as_deref().map(digest).as_ref() == Some(reference))
         .map(|found| found.id.into())
         .collect())
 }

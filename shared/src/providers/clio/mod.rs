@@ -16,13 +16,14 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::domain::{
-    ExternalId, LinkId, Region,
+    ExternalId, Region, UploadId,
     connection::Identity,
+    link::{Creation, Sent},
     records::{Client, Matter},
 };
 use crate::providers::{
     Call, CallError, DocumentSlot, Documents, Entry, GrantedTokens, Http, NewDocument,
-    PracticeArea, Provider, ProviderError, Session,
+    PracticeArea, Provider, ProviderError, Search, Session,
 };
 
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,6 +41,74 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug)]
 struct Clio {
     http: Http,
+}
+
+#[async_trait]
+impl Search for Clio {
+    async fn find_contacts_by_email(
+        &self,
+        session: &Session,
+        email: &str,
+    ) -> Result<Vec<ExternalId>, CallError> {
+        contacts::find_by_email(session, email).await
+    }
+
+    async fn look_for_contact(
+        &self,
+        session: &Session,
+        sent: &Sent,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<ExternalId>, CallError> {
+        contacts::look(session, sent, since).await
+    }
+
+    async fn contact_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError> {
+        exists(
+            session,
+            "/contacts/{id}.json",
+            format!("/contacts/{id}.json"),
+        )
+        .await
+    }
+
+    /// §12: a list per firm; `name` filters are vague, so all are listed and compared by us.
+    async fn practice_areas(&self, session: &Session) -> Result<Vec<PracticeArea>, CallError> {
+        let areas: Vec<wire::PracticeArea> = list_all(
+            session,
+            "/practice_areas.json",
+            &[("fields", "id,name".into())],
+        )
+        .await?;
+        Ok(areas
+            .into_iter()
+            .map(|area| PracticeArea {
+                id: area.id.into(),
+                name: area.name,
+            })
+            .collect())
+    }
+
+    async fn look_for_matter(
+        &self,
+        session: &Session,
+        sent: &Sent,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<ExternalId>, CallError> {
+        matters::look(session, sent, since).await
+    }
+
+    async fn matter_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError> {
+        exists(session, "/matters/{id}.json", format!("/matters/{id}.json")).await
+    }
+
+    async fn find_documents(
+        &self,
+        session: &Session,
+        matter: &ExternalId,
+        upload: UploadId,
+    ) -> Result<Vec<ExternalId>, CallError> {
+        documents::find(session, matter, upload).await
+    }
 }
 
 #[async_trait]
@@ -78,81 +147,24 @@ impl Provider for Clio {
         })
     }
 
-    async fn find_contacts_by_email(
-        &self,
-        session: &Session,
-        email: &str,
-    ) -> Result<Vec<ExternalId>, CallError> {
-        contacts::find_by_email(session, email).await
-    }
-
-    async fn find_contacts_without_email(
-        &self,
-        session: &Session,
-        client: &Client,
-        since: DateTime<Utc>,
-    ) -> Result<Vec<ExternalId>, CallError> {
-        contacts::find_without_email(session, client, since).await
-    }
-
     async fn create_contact(
         &self,
         session: &Session,
-        link: LinkId,
+        creation: Creation,
         client: &Client,
     ) -> Result<ExternalId, CallError> {
-        contacts::create(session, link, client).await
-    }
-
-    async fn contact_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError> {
-        exists(
-            session,
-            "/contacts/{id}.json",
-            format!("/contacts/{id}.json"),
-        )
-        .await
-    }
-
-    /// §12: a list per firm; `name` filters are vague, so all are listed and compared by us.
-    async fn practice_areas(&self, session: &Session) -> Result<Vec<PracticeArea>, CallError> {
-        let areas: Vec<wire::PracticeArea> = list_all(
-            session,
-            "/practice_areas.json",
-            &[("fields", "id,name".into())],
-        )
-        .await?;
-        Ok(areas
-            .into_iter()
-            .map(|area| PracticeArea {
-                id: area.id.into(),
-                name: area.name,
-            })
-            .collect())
+        contacts::create(session, creation, client).await
     }
 
     async fn create_matter(
         &self,
         session: &Session,
-        link: LinkId,
+        creation: Creation,
         matter: &Matter,
         contact: &ExternalId,
         practice_area: Option<&ExternalId>,
     ) -> Result<ExternalId, CallError> {
-        matters::create(session, link, matter, contact, practice_area).await
-    }
-
-    async fn find_matters(
-        &self,
-        session: &Session,
-        matter: &Matter,
-        contact: &ExternalId,
-        since: DateTime<Utc>,
-    ) -> Result<Vec<ExternalId>, CallError> {
-        matters::find(session, matter, contact, since).await
-    }
-
-    async fn matter_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError> {
-        exists(session, "/matters/{id}.json", format!("/matters/{id}.json")).await
+        matters::create(session, creation, matter, contact, practice_area).await
     }
 
     fn documents(&self) -> Option<&dyn Documents> {
@@ -165,18 +177,10 @@ impl Documents for Clio {
     async fn create_document(
         &self,
         session: &Session,
-        link: LinkId,
+        creation: Creation,
         document: &NewDocument,
     ) -> Result<DocumentSlot, CallError> {
-        documents::create(session, link, document).await
-    }
-
-    async fn find_documents(
-        &self,
-        session: &Session,
-        document: &NewDocument,
-    ) -> Result<Vec<ExternalId>, CallError> {
-        documents::find(session, document).await
+        documents::create(session, creation, document).await
     }
 
     async fn document_slot(

@@ -101,7 +101,6 @@ pub(super) struct PracticeArea {
 #[derive(Deserialize)]
 pub(super) struct Matter {
     pub(super) id: Id,
-    pub(super) description: Option<String>,
     pub(super) client_reference: Option<String>,
 }
 

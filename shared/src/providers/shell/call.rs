@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::domain::LinkId;
+use crate::domain::link::Creation;
 use crate::queue::Ask;
 
 /// What a request carries.
@@ -27,8 +27,8 @@ pub struct Call {
     /// Beside those that the platform's dialect sends with every call.
     pub headers: Vec<(&'static str, String)>,
     pub body: Body,
-    /// The link of the record that this call creates.
-    pub creates: Option<LinkId>,
+    /// The record that this call creates: its link, and what the link keeps of what is sent.
+    pub creates: Option<Creation>,
 }
 
 impl Call {
@@ -51,11 +51,11 @@ impl Call {
     pub fn create(
         template: &'static str,
         path: impl Into<String>,
-        link: LinkId,
+        creation: Creation,
         body: Value,
     ) -> Self {
         Self {
-            creates: Some(link),
+            creates: Some(creation),
             ..Self::post(template, path, Body::Json(body))
         }
     }
@@ -122,7 +122,9 @@ impl Call {
         if self.method == Method::GET {
             Ask::Read
         } else {
-            Ask::Write { link: self.creates }
+            Ask::Write {
+                link: self.creates.as_ref().map(|creation| creation.link),
+            }
         }
     }
 }

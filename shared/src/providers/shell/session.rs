@@ -17,6 +17,7 @@ use crate::crypto::{KeyRing, Place};
 use crate::db::{links, tokens::SealedTokens};
 use crate::domain::{
     LinkId,
+    digest::Digests,
     link::Completed,
     outcome::{CallRecord, Waiting},
 };
@@ -30,6 +31,7 @@ pub struct SessionSettings {
     pub http: Http,
     pub gate: Gate,
     pub keys: KeyRing,
+    pub digests: Digests,
     pub oauth: OAuthClient,
     /// As they lay in the connection's row when it was read; nothing where it has none.
     pub tokens: Option<SealedTokens>,
@@ -44,6 +46,7 @@ pub struct Session {
     pub(super) gate: Gate,
     pub(super) cancel: CancellationToken,
     keys: KeyRing,
+    digests: Digests,
     tokens: Tokens,
     calls: Mutex<Vec<CallRecord>>,
 }
@@ -64,6 +67,7 @@ impl Session {
             http: settings.http,
             gate: settings.gate,
             keys: settings.keys,
+            digests: settings.digests,
             cancel: settings.cancel,
             calls: Mutex::default(),
         }
@@ -73,6 +77,12 @@ impl Session {
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// How what was sent is compared with what is found.
+    #[must_use]
+    pub fn digests(&self) -> &Digests {
+        &self.digests
     }
 
     /// The calls made so far, for the history.
@@ -139,11 +149,12 @@ impl Session {
     }
 
     async fn permitted(&self, call: &Call, token: &SecretString) -> Result<Response, CallError> {
-        let permit = self.gate.ask(call.ask()).await?;
+        let sent = call.creates.as_ref().map(|creation| &creation.sent);
+        let permit = self.gate.ask(call.ask(), sent).await?;
         let granted = self.granted(permit).await?;
         let permit = self.gate.wait(&granted).await?;
         if let Err(withdrawn) = self.granted(permit).await {
-            self.forget(call).await?;
+            self.forget(call, Moment::now()).await?;
             return Err(withdrawn);
         }
         let answer = self.send(call, token, &granted).await;
@@ -154,7 +165,7 @@ impl Session {
         };
         self.gate.note_answered(&granted, &call.method, took).await;
         if result.as_ref().is_err_and(CallError::proves_no_effect) {
-            self.forget(call).await?;
+            self.forget(call, granted.due).await?;
         }
         result
     }
@@ -167,11 +178,11 @@ impl Session {
         }
     }
 
-    /// The record that the call was to create does not exist: no look is needed.
-    async fn forget(&self, call: &Call) -> Result<(), CallError> {
-        if let Some(link) = call.creates {
+    /// The record that the call was to create did not exist when the provider was asked: no look is needed.
+    async fn forget(&self, call: &Call, asked: Moment) -> Result<(), CallError> {
+        if let Some(creation) = &call.creates {
             let mut db = self.gate.database().worker().await?;
-            links::found_nothing(&mut db, link, self.gate.job()).await?;
+            links::found_nothing(&mut db, creation.link, self.gate.job(), asked).await?;
             db.commit().await?;
         }
         Ok(())

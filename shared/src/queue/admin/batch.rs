@@ -15,7 +15,7 @@ use crate::queue::notify_ready;
 
 /// A batch is fixed in one statement: nine seconds for as many as this, of the thirty that a statement has.
 pub const MOST_IN_A_BATCH: i64 = 1_000_000;
-/// A step retries so many jobs at most: its locks are held for a moment.
+/// Jobs that a step retries, at most: its locks are held for a moment.
 const STEP: i32 = 500;
 
 /// A batch and its progress.

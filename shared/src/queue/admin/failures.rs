@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::JobFilter;
 
-/// Counted are the newest failures, so many at most: about a second of work.
+/// How many of the newest failures are counted, at most: about a second of work.
 const MOST_LOOKED_AT: i32 = 100_000;
 const MOST_CAUSES: i32 = 200;
 

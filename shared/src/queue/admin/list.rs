@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::show::describe;
 use super::{JobFilter, JobView};
 
-/// A page looks at so many rows at most, some 10 ms of work; a filter that fits few of them gives short pages.
+/// Rows that a page reads, at most: about 10 ms of work. A filter that fits few of them gives short pages.
 const MOST_LOOKED_AT: i32 = 5_000;
 
 /// The row that a page begins behind; callers see it as an opaque cursor.
@@ -27,7 +27,7 @@ impl Seek {
         URL_SAFE_NO_PAD.encode(format!("{} {}", self.at.timestamp_micros(), self.id))
     }
 
-    /// Reads a cursor; nothing when it is not one of ours.
+    /// Reads a cursor; nothing when this list did not make it.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;

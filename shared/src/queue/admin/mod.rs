@@ -1,6 +1,6 @@
 //! Administration: what a person reads of the queue, and does to it. Ingress and the command line share it, shapes included.
 //!
-//! Whoever calls says whose jobs he may see: one firm's (then in a transaction of that firm) or, without a firm, everybody's.
+//! The caller says whose jobs may be seen: one firm's (then in a transaction of that firm) or, without a firm, all firms'.
 
 mod filter;
 

@@ -20,7 +20,7 @@ pub struct Probes {
     pub jobs: u32,
 }
 
-/// Enqueues probes in so many lanes of a connection; nothing when the firm has no such connection.
+/// Enqueues probes in a number of lanes of a connection; nothing when the firm has no such connection.
 ///
 /// # Errors
 /// The database refused.

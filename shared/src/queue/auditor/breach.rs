@@ -183,7 +183,7 @@ async fn insert(db: &mut PgConnection, breach: &Breach) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// The newest recorded breaches, whoever saw them.
+/// The newest recorded breaches, of all auditors.
 ///
 /// # Errors
 /// The database refused.

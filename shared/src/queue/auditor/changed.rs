@@ -10,7 +10,7 @@ use super::{PART, Pace, claim_ms};
 use crate::clock::Moment;
 use crate::db::Database;
 
-/// At most so many lanes of one kind are looked at in a pass; what is beyond is seen at night.
+/// Lanes of one kind that a pass checks, at most; the nightly audit checks the others.
 const MOST: i32 = 50_000;
 
 struct Claim {

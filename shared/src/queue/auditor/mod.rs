@@ -18,12 +18,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// Whoever audits and dies is succeeded after this.
+/// The claim of an auditor that died ends after this.
 const CLAIM: Duration = Duration::from_mins(5);
 /// So many lanes or jobs are checked by one statement: some tens of milliseconds.
 const PART: usize = 2_000;
 
-/// How gently an audit works: each part is followed by so many times its own length of rest, until `stop`.
+/// How gently an audit works: after each part it rests this many times as long as the part took, until `stop`.
 #[derive(Debug, Clone)]
 pub struct Pace {
     pub rest_share: u32,

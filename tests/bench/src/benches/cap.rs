@@ -30,8 +30,9 @@ const TRANSFER: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(10);
 const WITHIN: Duration = Duration::from_secs(300);
 const LIMIT_JOBS: u64 = 20_000;
-const AIM: &str = "no connection ever has more lanes running than its cap (Clio, Lawmatics 1; MyCase 4), plus one transfer";
-const NOW: &str = "select coalesce(max(held - case when platform in ('clio', 'lawmatics') then 1 else 4 end), 0)::bigint as above, \
+const AIM: &str =
+    "no connection ever has more lanes running than its cap (table `platforms`), plus one transfer";
+const NOW: &str = "select coalesce(max(held - queue_cap(platform)), 0)::bigint as above, \
       coalesce(max(transferring), 0)::bigint as transferring from ( \
     select c.platform, count(*) filter (where not l.transferring) as held, count(*) filter (where l.transferring) as transferring \
     from lanes l join firm_integrations c on c.id = l.connection_id where l.worker is not null group by c.id) x";

@@ -11,6 +11,7 @@ use super::{
     row::{Row, etag},
     schema::SCHEMA,
     single::single,
+    tidy,
     world::World,
 };
 use crate::clock;
@@ -87,8 +88,9 @@ pub(super) fn insert(
     world: &mut World,
     account_id: u64,
     now_ms: i64,
-    mut data: Map<String, Value>,
+    data: Map<String, Value>,
 ) -> Outcome<Row> {
+    let mut data = tidy::tidied(world, data);
     name_it(&mut data)?;
     for (list, write_flag) in [
         ("email_addresses", "default_email"),

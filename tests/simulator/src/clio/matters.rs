@@ -12,7 +12,7 @@ use super::{
     row::{Row, etag},
     schema::SCHEMA,
     single::{if_match, single},
-    users,
+    tidy, users,
     world::World,
 };
 use crate::clock;
@@ -108,7 +108,7 @@ pub(super) fn insert(
     now_ms: i64,
     data: Map<String, Value>,
 ) -> Outcome<Row> {
-    let data = resolved(world, account_id, data)?;
+    let data = resolved(world, account_id, tidy::tidied(world, data))?;
     let count = world
         .tables
         .matters

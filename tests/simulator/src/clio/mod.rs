@@ -18,6 +18,7 @@ mod fields;
 mod list;
 mod schema;
 mod single;
+mod tidy;
 
 mod account;
 mod row;

@@ -7,11 +7,12 @@ mod transfer;
 
 use crate::storage::StorageError;
 use serde_json::{Map, json};
+use shared::clock::Moment;
 use shared::db::{Transaction, links, matters};
-use shared::domain::link::{Completed, Effect, Existing, LinkKind};
+use shared::domain::link::{Completed, Creation, Effect, Existing, LinkKind, Sent};
 use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
 use shared::domain::records::Upload;
-use shared::domain::{ExternalId, LinkId, UploadId};
+use shared::domain::{ExternalId, LinkId, MatterId, UploadId};
 use shared::providers::{CallError, DocumentSlot, Documents, NewDocument};
 
 use super::contact::one_of;
@@ -20,11 +21,11 @@ use super::execution::{Context, Execution, Step};
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// Runs the job.
-pub async fn run(execution: &Execution) -> Instruction {
+pub async fn run(execution: &Execution, matter: MatterId, upload: UploadId) -> Instruction {
     execution
         .instruction_of(async {
             let (context, db) = execution.open_reading().await?;
-            context.sync_document(db).await
+            context.sync_document(db, matter, upload).await
         })
         .await
 }
@@ -37,9 +38,14 @@ struct File {
 }
 
 impl Context<'_> {
-    async fn sync_document(&self, mut db: Transaction) -> Result<Report, CallError> {
+    async fn sync_document(
+        &self,
+        mut db: Transaction,
+        matter: MatterId,
+        upload: UploadId,
+    ) -> Result<Report, CallError> {
         self.documents()?;
-        let upload = self.read_upload(&mut db).await?;
+        let upload = self.read_upload(&mut db, matter, upload).await?;
         let (matter_link, matter) = self.linked_matter(&mut db, &upload).await?;
         drop(db);
         let file = self.measure(upload, matter).await?;
@@ -47,19 +53,20 @@ impl Context<'_> {
     }
 
     /// Asked before anything is read of a file: a platform without documents is sent none.
-    pub(in crate::jobs) fn documents(&self) -> Result<&dyn Documents, CallError> {
+    fn documents(&self) -> Result<&dyn Documents, CallError> {
         let documents = self.provider.documents();
         documents.ok_or_else(|| Instruction::Skipped(SkipReason::NotOffered).into())
     }
 
     /// Only approved documents leave.
-    async fn read_upload(&self, db: &mut Transaction) -> Result<Upload, CallError> {
-        let job = &self.execution.job;
-        let id = job.upload_id.unwrap_or(UploadId(uuid::Uuid::nil()));
-        match matters::find_upload(db, job.firm_id, id).await? {
-            Some(upload) if upload.approved && Some(upload.matter_id) == job.matter_id => {
-                Ok(upload)
-            }
+    async fn read_upload(
+        &self,
+        db: &mut Transaction,
+        matter: MatterId,
+        id: UploadId,
+    ) -> Result<Upload, CallError> {
+        match matters::find_upload(db, self.account.firm_id, id).await? {
+            Some(upload) if upload.approved && upload.matter_id == matter => Ok(upload),
             Some(_) => Err(Instruction::Skipped(SkipReason::NotApproved).into()),
             None => Err(Instruction::Skipped(SkipReason::RecordGone).into()),
         }
@@ -139,8 +146,8 @@ impl Context<'_> {
                     }
                 }
                 Step::Create(link) => return self.create_document(link, file).await,
-                Step::Look(link, _) => {
-                    self.look_for_document(link, file).await?;
+                Step::Look(look) => {
+                    self.look_for_document(look.link, file).await?;
                 }
             }
         }
@@ -148,9 +155,11 @@ impl Context<'_> {
 
     /// True when it was found and adopted; it is then resumed.
     async fn look_for_document(&self, link: LinkId, file: &File) -> Result<bool, CallError> {
+        let asked = Moment::now();
+        let document = &file.document;
         let found = self
-            .documents()?
-            .find_documents(&self.session, &file.document)
+            .provider
+            .find_documents(&self.session, &document.matter, document.upload_id)
             .await?;
         match one_of(self.untaken(LinkKind::Document, found).await?)? {
             Some(id) => {
@@ -162,16 +171,21 @@ impl Context<'_> {
                 Ok(true)
             }
             None => {
-                self.found_nothing(link).await?;
+                self.found_nothing(link, asked).await?;
                 Ok(false)
             }
         }
     }
 
     async fn create_document(&self, link: LinkId, file: &File) -> Result<Report, CallError> {
+        // Nothing of what was sent is kept: the upload's id travels with the document, and it alone decides.
+        let creation = Creation {
+            link,
+            sent: Sent::default(),
+        };
         let slot = self
             .documents()?
-            .create_document(&self.session, link, &file.document)
+            .create_document(&self.session, creation, &file.document)
             .await?;
         let accepted = Completed::Accepted {
             id: &slot.id,
@@ -248,7 +262,7 @@ pub(super) fn unreadable(error: StorageError) -> CallError {
         StorageError::Unavailable => Instruction::Retry(Failure::new(
             "storage_unavailable",
             "the document store did not answer",
-            "it is tried again by itself",
+            "no action needed: CaseHug retries automatically",
         )),
     }
     .into()

@@ -8,7 +8,7 @@
 //! | queued | more is due there | in rotation |
 //! | delayed | nothing is due before a time, or a pause lasts until then | at that time; a pause is not left early, whatever becomes ready |
 //! | at its cap | more is due than its cap allows | when a job of this worker frees capacity there, or after a while |
-//! | visiting | a visit is under way | after the visit: what became ready meanwhile makes it new; a job of ours that ended meanwhile makes the visit's answer out of date, and it is queued |
+//! | visiting | a visit is under way | after the visit: what became ready meanwhile makes it new; a job of this worker that ended meanwhile makes the visit's answer out of date, and it is queued |
 //!
 //! Slots kept for people serve new connections alone. So a connection at its cap where a person waits becomes new when capacity is
 //! freed, and a queued one becomes new when the full scan finds a person's lane due. A new connection that another worker was just

@@ -76,7 +76,7 @@ impl Scheduler {
         }
     }
 
-    /// A job of ours there does not count any more, so that there is room under the cap.
+    /// A job of this worker no longer counts there: the connection has capacity under its cap.
     pub(crate) fn free_capacity(&mut self, connection: ConnectionId) {
         let entry = self.entry(connection.0);
         match entry.state {
@@ -162,7 +162,7 @@ impl Scheduler {
 
     /// What the database says has ready lanes. This full scan is the truth; notifications only hurry it.
     pub(crate) fn refresh(&mut self, ready: &[ReadyConnection], now: Moment) {
-        // What has just become due is told apart from what is to come.
+        // First, so that what has just become due is not taken for what is to come.
         self.wake_due(now);
         for found in ready {
             let entry = self.entry(found.connection.0);

@@ -83,7 +83,7 @@ impl Maintenance {
         Ok(())
     }
 
-    /// The next idle lanes; where the next look goes on stands with the schedule, for whoever runs it next.
+    /// The next idle lanes. The schedule keeps where the next run continues, on any worker.
     pub(super) async fn delete_idle_lanes(&self, schedule: &str) -> Result<(), DbError> {
         let mut db = self.database.worker().await?;
         let after = schedules::find_place(&mut db, schedule).await?;

@@ -84,7 +84,7 @@ fn bearer(parts: &Parts) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Somebody without a token, counted by address.
+/// A caller without a token, counted by address.
 #[derive(Debug)]
 pub(crate) struct Guest;
 

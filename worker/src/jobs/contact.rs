@@ -151,14 +151,21 @@ impl Context<'_> {
             .provider
             .look_for_contact(&self.session, &look.sent, look.since)
             .await?;
-        let found = one_of(self.untaken(LinkKind::Contact, found).await?)?;
+        self.adopt(LinkKind::Contact, look.link, found, asked).await
+    }
+
+    /// Links what a look, begun at `asked`, found; or notes that it found nothing.
+    pub(super) async fn adopt(
+        &self,
+        kind: LinkKind,
+        link: LinkId,
+        found: Vec<ExternalId>,
+        asked: Moment,
+    ) -> Result<Option<ExternalId>, CallError> {
+        let found = one_of(self.untaken(kind, found).await?)?;
         match &found {
-            Some(id) => {
-                self.session
-                    .complete(look.link, Completed::Linked(id))
-                    .await?;
-            }
-            None => self.found_nothing(look.link, asked).await?,
+            Some(id) => self.session.complete(link, Completed::Linked(id)).await?,
+            None => self.found_nothing(link, asked).await?,
         }
         Ok(found)
     }

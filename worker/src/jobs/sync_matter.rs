@@ -14,7 +14,7 @@ use shared::domain::records::Matter;
 use shared::domain::{ExternalId, LinkId, MatterId};
 use shared::providers::{CallError, PracticeArea};
 
-use super::contact::{How, one_of};
+use super::contact::How;
 use super::execution::{Context, Execution, Look, Step};
 
 /// A list of practice areas is good for a day; one that lacks what is sought, for ten minutes.
@@ -129,7 +129,7 @@ impl Context<'_> {
         Ok(id)
     }
 
-    /// Looks for a matter that somebody may have created, and adopts it. It asks under the contact that was sent: the client, or his
+    /// Looks for a matter that a lost call may have created, and adopts it. It asks under the contact that was sent: the client, or his
     /// e-mail, may be another by now, and nothing is created on the way of a look.
     async fn look_for_matter(&self, look: &Look) -> Result<Option<ExternalId>, CallError> {
         let asked = Moment::now();
@@ -137,16 +137,7 @@ impl Context<'_> {
             .provider
             .look_for_matter(&self.session, &look.sent, look.since)
             .await?;
-        let found = one_of(self.untaken(LinkKind::Matter, found).await?)?;
-        match &found {
-            Some(id) => {
-                self.session
-                    .complete(look.link, Completed::Linked(id))
-                    .await?;
-            }
-            None => self.found_nothing(look.link, asked).await?,
-        }
-        Ok(found)
+        self.adopt(LinkKind::Matter, look.link, found, asked).await
     }
 
     /// The provider's practice area for the case type; none never blocks the sync, and the log says why there is none.

@@ -54,6 +54,7 @@ grant update on lanes to casehug_firm;
 
 -- jobs: one unit of work. Inserted by enqueue; deleted by finish when done or skipped; a failed one stays until its retention ends.
 -- 'running' is not a state here: it is the running_job of its lane.
+-- waiting_since: since when it waits for what has a time limit ('provider', 'contact', 'doubt'); waits of other kinds between leave it as it is.
 create table jobs (
   id uuid primary key,
   firm_id uuid not null,
@@ -71,6 +72,7 @@ create table jobs (
   event_ids text[] not null default '{}',
   run_at timestamptz not null,
   waiting_for text check (waiting_for in ('retry', 'limited', 'paused', 'provider', 'contact', 'doubt', 'shutdown', 'needs_reconnect', 'newer_worker')),
+  waiting_since timestamptz,
   attempts integer not null default 0,
   executions integer not null default 0,
   limited integer not null default 0,

@@ -70,7 +70,10 @@ select guard_by_firm('attempts');
 
 -- links: our record and the provider's record that stands for it, kept per account; also the write-ahead intent of its creation.
 -- claimed: a lane holds the key while it searches; nothing was sent. creating: the bytes of a POST may have left until send_until.
--- accepted: it exists at the provider, not yet visible (a document without its bytes). linked: it stands.
+-- accepted: it exists at the provider and is not complete: a document without its bytes, or a record that the provider does not show yet.
+-- linked: it stands.
+-- next_look_at: an accepted record that nobody has seen yet is looked for then, by one of all the jobs that wait for it; looks counts them.
+-- missing_since: since when reads do not find the record.
 -- sent: what a look needs of what was sent, as ids and keyed digests; written with the intent. What CaseHug says now may differ.
 -- Written by workers only; a superseded row is history and stays. platform is a connection's, so it is not checked again: a foreign key would
 -- lock one row of platforms for each link.
@@ -99,7 +102,11 @@ create table links (
   last_seen_status text,
   created_at timestamptz not null,
   linked_at timestamptz,
+  next_look_at timestamptz,
+  looks integer not null default 0,
+  missing_since timestamptz,
   superseded_at timestamptz,
+  superseded_reason text,
   constraint links_firm_key unique (firm_id, id),
   foreign key (firm_id, parent_id) references links (firm_id, id),
   check (state not in ('accepted', 'linked') or external_id is not null),

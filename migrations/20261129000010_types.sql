@@ -18,7 +18,7 @@ create type connection_visit as (
 create type leased_job as (
   connection_id uuid, found text, wait_ms bigint, ready_floor timestamptz, first_fence_floor bigint,
   lane text collate "C", fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid, explicit boolean, run_id uuid,
-  event_ids text[], priority smallint, attempts integer, limited integer, age_ms bigint, cancelled boolean);
+  event_ids text[], priority smallint, attempts integer, limited integer, age_ms bigint, cancelled boolean, waiting_for text, waited_ms bigint);
 
 -- The heads of lanes: what each one's next job is.
 create type lane_head as (lane text collate "C", job_id uuid, run_at timestamptz, priority smallint);

@@ -111,7 +111,8 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
     // Bound before the readiness says so.
     let listener = bind(config.listen).await?;
     let inboxes = Inboxes::start(&config, database.clone()).await;
-    let ops = api::ops::router(inboxes.clone(), metrics);
+    let serving = api::ops::Serving::default();
+    let ops = api::ops::router(inboxes.clone(), metrics, serving.clone());
     let ops_listener = bind(config.common.ops_listen).await?;
     tokio::spawn(async move {
         if let Err(error) = axum::serve(ops_listener, ops).await {
@@ -122,9 +123,10 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
     let state = AppState::new(&config, database.clone(), &inboxes).await?;
     tracing::info!(address = %config.listen, "ingress started");
     let service = app(state).into_make_service_with_connect_info::<std::net::SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stop()?);
+    let server = axum::serve(listener, service).with_graceful_shutdown(stop()?);
+    serving.begin();
     tokio::select! {
-        served = serving.into_future() => served?,
+        served = server.into_future() => served?,
         refused = refuse_old_code(&database) => refused?,
     }
     database.close().await;

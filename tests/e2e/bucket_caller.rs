@@ -66,6 +66,7 @@ async fn gate(database: &Database) -> Result<Gate> {
         limited: 0,
         age: Duration::ZERO,
         cancelled: false,
+        waited: None,
     };
     let (_renewer, until) = tokio::sync::watch::channel(Moment::now() + LEASE);
     let settings = GateSettings {

@@ -23,6 +23,7 @@ mod lanes;
 mod limits;
 mod lost_answers;
 mod order;
+mod references;
 mod retention;
 mod schema;
 mod security;

@@ -219,12 +219,14 @@ impl QueueStage {
 
     /// Which document of a matter, other than one that does not stand yet, has these bytes.
     pub(crate) async fn same_bytes(&self, matter_link: Uuid, sha256: &str) -> Option<String> {
-        sqlx::query_scalar("select external_id from link_find_same_bytes($1, $2, 'another')")
-            .bind(matter_link)
-            .bind(sha256)
-            .fetch_one(&self.pool)
-            .await
-            .unwrap()
+        sqlx::query_scalar(
+            "select external_id from link_find_same_bytes($1, $2, 'another', 'lane', 1)",
+        )
+        .bind(matter_link)
+        .bind(sha256)
+        .fetch_one(&self.pool)
+        .await
+        .unwrap()
     }
 
     /// A matter with so many approved documents, oldest approval first.

@@ -33,6 +33,8 @@ const TOWERS: &[(&str, &[&str])] = &[
             "execution",
             "registry",
             "jobs",
+            "effects",
+            "context",
             "environment",
             "services",
             "scheduling",

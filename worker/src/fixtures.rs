@@ -23,5 +23,6 @@ pub(crate) fn probe(lane: &str, fence: i64) -> LeasedJob {
         limited: 0,
         age: Duration::ZERO,
         cancelled: false,
+        waited: None,
     }
 }

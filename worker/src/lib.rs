@@ -15,6 +15,8 @@ mod registry;
 
 mod execution;
 
+mod context;
+mod effects;
 pub mod jobs;
 
 mod environment;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use shared::domain::job::Job;
 use shared::domain::outcome::{Failure, Instruction, Report, Waiting};
 
-use crate::jobs::{self, Execution};
+use crate::context::Execution;
+use crate::jobs;
 
 /// A job that only a newer release knows is left to a worker of that release: after this it is offered again, to any worker.
 const NEWER_WORKER: Duration = Duration::from_secs(30);

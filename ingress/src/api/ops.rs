@@ -1,5 +1,8 @@
 //! The ops port: liveness, readiness, metrics.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use shared::telemetry::Metrics;
 
@@ -9,10 +12,25 @@ use crate::inboxes::Inboxes;
 struct Ops {
     inboxes: Inboxes,
     metrics: Metrics,
+    serving: Serving,
+}
+
+/// Whether the API answers yet: its port is open before it does, and a caller who came then would wait for the database.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Serving(Arc<AtomicBool>);
+
+impl Serving {
+    pub(crate) fn begin(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// The ops routes.
-pub(crate) fn router(inboxes: Inboxes, metrics: Metrics) -> Router {
+pub(crate) fn router(inboxes: Inboxes, metrics: Metrics, serving: Serving) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
@@ -20,12 +38,16 @@ pub(crate) fn router(inboxes: Inboxes, metrics: Metrics) -> Router {
             "/metrics",
             get(|State(ops): State<Ops>| async move { ops.metrics.render() }),
         )
-        .with_state(Ops { inboxes, metrics })
+        .with_state(Ops {
+            inboxes,
+            metrics,
+            serving,
+        })
 }
 
-/// Ready when events are taken.
+/// Ready when the API answers and events are taken.
 async fn readyz(State(ops): State<Ops>) -> (StatusCode, &'static str) {
-    if ops.inboxes.is_there().await {
+    if ops.serving.has_begun() && ops.inboxes.is_there().await {
         return (StatusCode::OK, "ok");
     }
     (

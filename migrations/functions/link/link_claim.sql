@@ -4,7 +4,10 @@
 
 -- Claims the right to create one record. Verdicts:
 --   'mine'     the caller holds the key and nothing was sent (looked_ago_ms: when a search last found nothing)
---   'have'     the record exists (state linked or accepted)
+--   'have'     the record exists (state linked or accepted). next_look_ms: it was accepted and nobody has seen it yet; this claim is its next
+--              look, and the one after it may come in that time. linked_before: it stood before the caller's job was asked for. missing: the
+--              last read did not find it
+--   'not_visible' it was accepted, and its next look is due in wait_ms
 --   'busy'     another lane is at it: come back in wait_ms
 --   'in_doubt' a worker died in the middle: the record may still appear, come back in wait_ms
 --   'look'     its time to appear is over: look for what was sent among what was created since created_at; then adopt it, or claim again
@@ -17,7 +20,8 @@ create or replace function link_claim(
   p_firm uuid, p_platform text, p_region text, p_account text, p_kind text, p_effect_key text, p_record uuid, p_parent uuid, p_sha256 text,
   p_lane text, p_fence bigint, p_visibility_delay_ms integer,
   out verdict text, out link_id uuid, out external_id text, out state text, out wait_ms integer, out looked_ago_ms bigint,
-  out transferred boolean, out version text, out created_at timestamptz, out sent jsonb)
+  out transferred_ago_ms bigint, out version text, out created_at timestamptz, out sent jsonb, out sha256 text, out linked_before boolean,
+  out next_look_ms bigint, out missing boolean)
 language plpgsql volatile set plan_cache_mode = force_generic_plan set role = casehug_worker as $$
 #variable_conflict use_column
 declare
@@ -26,7 +30,8 @@ declare
   v_appears timestamptz;
 begin
   wait_ms := 0;
-  transferred := false;
+  linked_before := false;
+  missing := false;
   insert into links as k (id, firm_id, platform, region, account_id, kind, effect_key, state, record_id, parent_id, sha256, holder_lane, holder_fence,
     created_at)
   values (gen_random_uuid(), p_firm, p_platform, p_region, p_account, p_kind, p_effect_key, 'claimed', p_record, p_parent, p_sha256, p_lane, p_fence,
@@ -41,6 +46,11 @@ begin
     return;
   end if;
   state := v_link.state;
+  if v_link.state = 'accepted' and v_link.next_look_at > v_now then
+    verdict := 'not_visible';
+    wait_ms := ceil(extract(epoch from v_link.next_look_at - v_now) * 1000)::integer;
+    return;
+  end if;
   if v_link.state <> 'linked' and (v_link.holder_lane, v_link.holder_fence) is distinct from (p_lane, p_fence)
     and link_holder_is_live(v_link.holder_lane, v_link.holder_fence) then
     verdict := 'busy';
@@ -50,12 +60,19 @@ begin
   case v_link.state
   when 'linked', 'accepted' then
     if v_link.state = 'accepted' then
-      update links k set holder_lane = p_lane, holder_fence = p_fence where k.id = v_link.id;
+      -- All who wait for the record share its looks: the one that has this claim's.
+      update links k set holder_lane = p_lane, holder_fence = p_fence, looks = k.looks + 1,
+        next_look_at = case when k.next_look_at is not null then v_now + link_look_interval(k.looks + 1) end
+      where k.id = v_link.id
+      returning (extract(epoch from k.next_look_at - v_now) * 1000)::bigint into next_look_ms;
     end if;
     verdict := 'have';
     external_id := v_link.external_id;
-    transferred := v_link.transferred_at is not null;
+    transferred_ago_ms := (extract(epoch from v_now - v_link.transferred_at) * 1000)::bigint;
     version := v_link.version;
+    sha256 := v_link.sha256;
+    linked_before := link_precedes_job(v_link.linked_at, p_lane, p_fence);
+    missing := v_link.missing_since is not null;
   when 'creating' then
     -- A doubt older than this intent is another one, which has its own two looks: a permit waits 2 s and sends for 3 s at most.
     update links k set doubted_at = v_now, swept = 0

@@ -2,7 +2,8 @@
 -- the worker went on.
 create or replace function queue_finish(p_worker uuid, p_outcomes jsonb) returns table (
   lane text, fence bigint, connection_id uuid, ready boolean, person boolean, next_fence bigint, id uuid, firm_id uuid, kind text, matter_id uuid, upload_id uuid,
-  explicit boolean, run_id uuid, event_ids text[], priority smallint, attempts integer, limited integer, age_ms bigint, cancelled boolean)
+  explicit boolean, run_id uuid, event_ids text[], priority smallint, attempts integer, limited integer, age_ms bigint, cancelled boolean,
+  waiting_for text, waited_ms bigint)
 language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
@@ -27,7 +28,8 @@ begin
   v_freed := queue_free_lanes(v_ended, queue_heads(v_lanes, v_gone), app_now());
   return query
     select f.lane, f.fence, f.connection_id, f.ready, f.person, f.running_fence, j.id, j.firm_id, j.kind, j.matter_id, j.upload_id, j.explicit, j.run_id,
-      j.event_ids, j.priority, j.attempts, j.limited, coalesce((extract(epoch from v_now - j.started_at) * 1000)::bigint, 0), j.cancelled_at is not null
+      j.event_ids, j.priority, j.attempts, j.limited, coalesce((extract(epoch from v_now - j.started_at) * 1000)::bigint, 0), j.cancelled_at is not null,
+      j.waiting_for, (extract(epoch from v_now - j.waiting_since) * 1000)::bigint
     from unnest(v_freed) f left join lateral (select x.* from jobs x where x.id = f.running_job limit 1) j on true;
   perform queue_touch_connections(v_held);
 end $$;

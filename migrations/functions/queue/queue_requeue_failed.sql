@@ -8,7 +8,7 @@ begin
   for v_job in select j.id from jobs j where j.lane = p_lane and j.state = 'failed' and j.code = p_code order by j.seq for update loop
     v_tail := v_tail + 1;
     update jobs j set state = 'queued', seq = v_tail, run_at = app_now(), run_id = p_run, attempts = 0, limited = 0, lost_attempts = 0,
-      waiting_for = null, code = null, error_message = null, failed_at = null, started_at = null, cancelled_at = null
+      waiting_for = null, waiting_since = null, code = null, error_message = null, failed_at = null, started_at = null, cancelled_at = null
     where j.id = v_job.id;
     update integration_sync_logs g set status = 'pending', finished_at = null, code = null, error_message = null, run_id = p_run,
       details = g.details - 'resolution' where g.id = v_job.id;

@@ -10,7 +10,7 @@ begin
                  when 'clear' then case when n.ready_at is not null then (greatest(extract(epoch from n.ready_at - p_now), 0.015) * 1000)::bigint end end,
     case when f.found = 'clear' then least(p_now - queue_floor_slack(), n.ready_at) else nullif(v.ready_floor, '-infinity') end, v.first_fence_floor,
     null::text, null::bigint, null::uuid, null::uuid, null::text, null::uuid, null::uuid, null::boolean, null::uuid, null::text[],
-    w.priority, null::integer, null::integer, null::bigint, null::boolean
+    w.priority, null::integer, null::integer, null::bigint, null::boolean, null::text, null::bigint
   from unnest(p_connections) with ordinality c(id, number)
   left join unnest(p_visits) v on v.connection_id = c.id
   left join (

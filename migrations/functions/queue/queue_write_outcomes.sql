@@ -14,6 +14,7 @@ begin
       started_at = coalesce(j.started_at, p_now - o.duration_ms * interval '1 ms'),
       run_at = case o.effect when 'later' then p_now + coalesce(o.delay_ms, 0) * interval '1 ms' else j.run_at end,
       waiting_for = case o.effect when 'later' then o.waiting_for end,
+      waiting_since = case when o.effect = 'later' then queue_waiting_since(j.waiting_for, j.waiting_since, o.waiting_for, p_now) end,
       state = case o.effect when 'fail' then 'failed' else j.state end,
       code = case o.effect when 'fail' then o.code end,
       error_message = case o.effect when 'fail' then o.message end,

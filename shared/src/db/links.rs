@@ -11,7 +11,10 @@ use crate::db::{Database, corrupt};
 use crate::domain::{
     ExternalId, LinkId,
     job::LeasedJob,
-    link::{Account, Claim, Completed, Effect, Existing, LinkKind, Sent},
+    link::{
+        Account, Bytes, Claim, Completed, Effect, Existing, LinkKind, Sent, Standing, Superseded,
+    },
+    outcome::Waiting,
 };
 
 /// Claims the right to create one record, or says what stands in the way.
@@ -22,9 +25,11 @@ pub async fn claim(
     job: &LeasedJob,
     visibility_delay: Duration,
 ) -> Result<Claim, sqlx::Error> {
-    let row = sqlx::query!(
+    let row = sqlx::query_as!(
+        ClaimRow,
         r#"select verdict as "verdict!", link_id, external_id, state, wait_ms as "wait_ms!", looked_ago_ms,
-             transferred as "transferred!", version, created_at, sent
+             transferred_ago_ms, version, created_at, sent, sha256, linked_before as "linked_before!", next_look_ms,
+             missing as "missing!"
            from link_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"#,
         account.firm_id.0,
         account.platform.as_str(),
@@ -41,48 +46,83 @@ pub async fn claim(
     )
     .fetch_one(database.single())
     .await?;
-    let link = || {
-        row.link_id
-            .map(LinkId)
-            .ok_or_else(|| corrupt("link_claim.link_id"))
-    };
-    let wait = Duration::from_millis(u64::try_from(row.wait_ms).unwrap_or(0));
-    let ago = row
-        .looked_ago_ms
-        .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
-    Ok(match row.verdict.as_str() {
-        "mine" => Claim::Mine {
-            link: link()?,
-            looked_ago: ago,
-        },
-        "have" => Claim::Have(Existing {
-            link: link()?,
+    row.claim()
+}
+
+struct ClaimRow {
+    verdict: String,
+    link_id: Option<uuid::Uuid>,
+    external_id: Option<String>,
+    state: Option<String>,
+    wait_ms: i32,
+    looked_ago_ms: Option<i64>,
+    transferred_ago_ms: Option<i64>,
+    version: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+    sent: Option<serde_json::Value>,
+    sha256: Option<String>,
+    linked_before: bool,
+    next_look_ms: Option<i64>,
+    missing: bool,
+}
+
+impl ClaimRow {
+    fn claim(self) -> Result<Claim, sqlx::Error> {
+        let waiting = |reason| Claim::Wait {
+            wait: milliseconds(self.wait_ms.into()),
+            reason,
+        };
+        Ok(match self.verdict.as_str() {
+            "mine" => Claim::Mine {
+                link: self.link()?,
+                looked_ago: self.looked_ago_ms.map(milliseconds),
+            },
+            "have" => Claim::Have(self.existing()?),
+            "busy" => waiting(Waiting::Contact),
+            "in_doubt" => waiting(Waiting::Doubt),
+            "not_visible" => waiting(Waiting::Provider),
+            "look" => Claim::Look {
+                link: self.link()?,
+                since: self
+                    .created_at
+                    .ok_or_else(|| corrupt("link_claim.created_at"))?,
+                sent: read_sent(self.sent)?,
+            },
+            "lost" => Claim::Lost,
+            _ => return Err(corrupt("link_claim.verdict")),
+        })
+    }
+
+    fn link(&self) -> Result<LinkId, sqlx::Error> {
+        let link = self.link_id.map(LinkId);
+        link.ok_or_else(|| corrupt("link_claim.link_id"))
+    }
+
+    fn existing(self) -> Result<Existing, sqlx::Error> {
+        Ok(Existing {
+            link: self.link()?,
+            standing: match (self.state.as_deref(), self.next_look_ms) {
+                (Some("linked"), _) => Standing::Complete,
+                (_, Some(ms)) => Standing::NotSeen {
+                    next_look: milliseconds(ms),
+                },
+                (_, None) => Standing::Unfinished,
+            },
             external_id: ExternalId(
-                row.external_id
+                self.external_id
                     .ok_or_else(|| corrupt("links.external_id"))?,
             ),
-            complete: row.state.as_deref() == Some("linked"),
-            transferred: row.transferred,
-            version: row.version,
-        }),
-        "busy" => Claim::Wait {
-            wait,
-            in_doubt: false,
-        },
-        "in_doubt" => Claim::Wait {
-            wait,
-            in_doubt: true,
-        },
-        "look" => Claim::Look {
-            link: link()?,
-            since: row
-                .created_at
-                .ok_or_else(|| corrupt("link_claim.created_at"))?,
-            sent: read_sent(row.sent)?,
-        },
-        "lost" => Claim::Lost,
-        _ => return Err(corrupt("link_claim.verdict")),
-    })
+            before: self.linked_before,
+            missing: self.missing,
+            transferred_ago: self.transferred_ago_ms.map(milliseconds),
+            version: self.version,
+            sha256: self.sha256,
+        })
+    }
+}
+
+fn milliseconds(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 /// A link without it was never sent.
@@ -98,18 +138,24 @@ pub async fn complete(
     job: &LeasedJob,
     settled: Completed<'_>,
 ) -> Result<bool, sqlx::Error> {
-    let (state, external_id, version) = match settled {
-        Completed::Linked(id) => ("linked", id, None),
-        Completed::Accepted { id, version } => ("accepted", id, version),
+    let (state, external_id, version, visible) = match settled {
+        Completed::Linked(id) => ("linked", id, None, true),
+        Completed::NotSeen(id) => ("accepted", id, None, false),
+        Completed::Unfinished {
+            id,
+            version,
+            visible,
+        } => ("accepted", id, version, visible),
     };
     sqlx::query_scalar!(
-        r#"select link_complete($1, $2, $3, $4, $5, $6) as "held!""#,
+        r#"select link_complete($1, $2, $3, $4, $5, $6, $7) as "held!""#,
         link.0,
         job.lane,
         job.fence,
         state,
         external_id.0,
         version,
+        visible,
     )
     .fetch_one(database.single())
     .await
@@ -133,17 +179,22 @@ pub async fn found_nothing(
     .await
 }
 
-/// Notes that a document's bytes have been transferred, so that a later execution need not send them again.
-pub async fn set_transferred(
+/// Notes where the bytes of a document, whose hash is `sha256`, are: a later execution need not send them again, or must.
+pub async fn set_bytes(
     database: &Database,
     link: LinkId,
     job: &LeasedJob,
+    sha256: &str,
+    bytes: Bytes,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select link_set_transferred($1, $2, $3) as "held!""#,
+        r#"select link_set_transferred($1, $2, $3, $4, $5, $6) as "held!""#,
         link.0,
         job.lane,
-        job.fence
+        job.fence,
+        bytes != Bytes::Missing,
+        sha256,
+        bytes != Bytes::TransferredNotSeen,
     )
     .fetch_one(database.single())
     .await
@@ -205,22 +256,46 @@ pub async fn are_linked(
     .await
 }
 
+/// A document of the same matter with the same bytes.
+#[derive(Debug, Clone)]
+pub struct SameBytes {
+    pub link: LinkId,
+    /// The upload that it stands for.
+    pub upload: uuid::Uuid,
+    pub external_id: ExternalId,
+    /// It stood before the job was asked for.
+    pub before: bool,
+    /// The last read did not find it.
+    pub missing: bool,
+}
+
 /// Another document of the same matter with the same bytes, already at the provider; none when the document itself is there.
 pub async fn find_same_bytes(
     database: &Database,
     matter_link: LinkId,
     sha256: &str,
     effect_key: &str,
-) -> Result<Option<(uuid::Uuid, ExternalId)>, sqlx::Error> {
+    job: &LeasedJob,
+) -> Result<Option<SameBytes>, sqlx::Error> {
     let same = sqlx::query!(
-        "select record_id, external_id from link_find_same_bytes($1, $2, $3)",
+        "select link_id, record_id, external_id, linked_before, missing from link_find_same_bytes($1, $2, $3, $4, $5)",
         matter_link.0,
         sha256,
         effect_key,
+        job.lane,
+        job.fence,
     )
     .fetch_one(database.single())
     .await?;
-    Ok(same.record_id.zip(same.external_id.map(ExternalId)))
+    Ok((|| {
+        Some(SameBytes {
+            link: LinkId(same.link_id?),
+            upload: same.record_id?,
+            external_id: ExternalId(same.external_id?),
+            before: same.linked_before?,
+            missing: same.missing?,
+        })
+    })())
 }
 
 /// True when some link of this kind already stands for the provider's record: a look must not adopt it for another record of ours.
@@ -244,17 +319,42 @@ pub async fn is_taken(
     .await
 }
 
-/// Retires a link whose record is gone at the provider, with its children; all are kept as history. False: the caller's lease is gone.
+/// Notes whether a read found a linked record. Returns how long to wait for the second answer that a missing record is proved by: zero when
+/// this is it, or when it was found. None: the caller's lease is gone.
+pub async fn note_missing(
+    db: &mut PgConnection,
+    link: LinkId,
+    job: &LeasedJob,
+    missing: bool,
+    between: Duration,
+) -> Result<Option<Duration>, sqlx::Error> {
+    let noted = sqlx::query!(
+        r#"select held as "held!", wait_ms from link_note_missing($1, $2, $3, $4, $5)"#,
+        link.0,
+        job.lane,
+        job.fence,
+        missing,
+        i32::try_from(between.as_millis()).unwrap_or(i32::MAX),
+    )
+    .fetch_one(db)
+    .await?;
+    let wait = noted.wait_ms.map_or(0, i64::from);
+    Ok(noted.held.then(|| milliseconds(wait)))
+}
+
+/// Retires a link, with its children; all are kept as history. False: the caller's lease is gone.
 pub async fn supersede(
     db: &mut PgConnection,
     link: LinkId,
     job: &LeasedJob,
+    reason: Superseded,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select link_supersede($1, $2, $3) as "held!""#,
+        r#"select link_supersede($1, $2, $3, $4) as "held!""#,
         link.0,
         job.lane,
-        job.fence
+        job.fence,
+        reason.as_str(),
     )
     .fetch_one(db)
     .await

@@ -77,24 +77,26 @@ pub async fn find_upload(
     }))
 }
 
-/// The matter's approved documents that do not yet stand in this account, oldest approval first.
-pub async fn list_unlinked_uploads(
+/// The matter's approved documents, oldest approval first: those that do not yet stand in this account, or `all`.
+pub async fn list_uploads_to_sync(
     db: &mut PgConnection,
     account: &crate::domain::link::Account,
     matter: MatterId,
+    all: bool,
 ) -> Result<Vec<UploadId>, sqlx::Error> {
     let ids = sqlx::query_scalar!(
         // One step in an index for each upload, with `limit`: written as `not exists`, it is joined to all documents of the firm.
         r#"select u.id from uploads u
-           where u.firm_id = $1 and u.matter_id = $2 and u.status = 'approved' and (
+           where u.firm_id = $1 and u.matter_id = $2 and u.status = 'approved' and ($6 or (
              select k.id from links k where k.firm_id = u.firm_id and k.platform = $3 and k.region = $4 and k.account_id = $5
-               and k.kind = 'document' and k.effect_key = u.id::text and k.state = 'linked' and k.superseded_at is null limit 1) is null
+               and k.kind = 'document' and k.effect_key = u.id::text and k.state = 'linked' and k.superseded_at is null limit 1) is null)
            order by u.approved_at, u.id"#,
         account.firm_id.0,
         matter.0,
         account.platform.as_str(),
         account.region.as_str(),
         account.id,
+        all,
     )
     .fetch_all(db)
     .await?;

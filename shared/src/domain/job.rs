@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
-use crate::domain::{ConnectionId, FirmId, JobId, MatterId, RunId, UploadId};
+use crate::domain::{ConnectionId, FirmId, JobId, MatterId, RunId, UploadId, outcome::Waiting};
 
 /// What is to be done. A kind is a wire format: a removed one keeps a consumer for one release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -268,6 +268,8 @@ pub struct LeasedJob {
     /// Since its first execution began.
     pub age: Duration,
     pub cancelled: bool,
+    /// What it waited for last, and since when it waits for something that has a time limit.
+    pub waited: Option<(Waiting, Duration)>,
 }
 
 impl LeasedJob {

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::normal::{normalised_name, normalised_phone, normalised_text};
 use crate::domain::records::{Client, Matter};
-use crate::domain::{ExternalId, FirmId, LinkId, Platform, Region, digest::Digests};
+use crate::domain::{
+    ExternalId, FirmId, LinkId, Platform, Region, digest::Digests, outcome::Waiting,
+};
 
 /// What a link stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,8 +129,8 @@ pub enum Claim {
     },
     /// The record exists.
     Have(Existing),
-    /// Another lane is at it, or its effect may still appear: come back.
-    Wait { wait: Duration, in_doubt: bool },
+    /// Not now: come back.
+    Wait { wait: Duration, reason: Waiting },
     /// Somebody may have created it, and it has had time to appear: look for it. It cannot be older than `since`, by the database's clock.
     Look {
         link: LinkId,
@@ -144,12 +146,28 @@ pub enum Claim {
 pub struct Existing {
     pub link: LinkId,
     pub external_id: ExternalId,
-    /// False for a document that has no bytes yet.
-    pub complete: bool,
-    /// The bytes have been transferred; only the confirmation is missing.
-    pub transferred: bool,
+    pub standing: Standing,
+    /// It stood before the job was asked for.
+    pub before: bool,
+    /// The last read did not find it.
+    pub missing: bool,
+    /// How long ago a document's bytes were transferred.
+    pub transferred_ago: Option<Duration>,
     /// The provider's name of a document's version, when it was noted.
     pub version: Option<String>,
+    /// The hash of a document's bytes.
+    pub sha256: Option<String>,
+}
+
+/// How far a record that exists has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It stands.
+    Complete,
+    /// A document that waits for its bytes or their confirmation.
+    Unfinished,
+    /// The provider has accepted it and nobody has seen it yet. This claim is its next look, and the one after it comes in this time.
+    NotSeen { next_look: Duration },
 }
 
 /// How a creation ended.
@@ -157,9 +175,44 @@ pub struct Existing {
 pub enum Completed<'a> {
     /// The record stands.
     Linked(&'a ExternalId),
-    /// The record exists and is not visible yet.
-    Accepted {
+    /// The provider has accepted it and does not show it yet.
+    NotSeen(&'a ExternalId),
+    /// A document that waits for its bytes.
+    Unfinished {
         id: &'a ExternalId,
         version: Option<&'a str>,
+        /// False where the provider does not show it yet.
+        visible: bool,
     },
+}
+
+/// Where a document's bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bytes {
+    /// At the provider.
+    Transferred,
+    /// At the provider, which shows the document some time later.
+    TransferredNotSeen,
+    /// Not at the provider: they are to be sent, perhaps again.
+    Missing,
+}
+
+/// Why a link is retired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Superseded {
+    /// The provider does not have the record any more.
+    Gone,
+    /// The provider accepted the record first and refused it then.
+    Rejected,
+}
+
+impl Superseded {
+    /// The name in SQL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Rejected => "rejected",
+        }
+    }
 }

@@ -94,6 +94,39 @@ impl Waiting {
             Self::NewerWorker => "newer_worker",
         }
     }
+
+    /// Reads the name in SQL.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Retry,
+            Self::Limited,
+            Self::Paused,
+            Self::Provider,
+            Self::Contact,
+            Self::Doubt,
+            Self::Shutdown,
+            Self::NeedsReconnect,
+            Self::NewerWorker,
+        ]
+        .into_iter()
+        .find(|waiting| waiting.as_str() == text)
+    }
+
+    /// How long a job waits for it at most; nothing where the wait ends with its cause.
+    #[must_use]
+    pub fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Provider => Some(Duration::from_mins(2)),
+            Self::Contact | Self::Doubt => Some(Duration::from_hours(1)),
+            Self::Retry
+            | Self::Limited
+            | Self::Paused
+            | Self::Shutdown
+            | Self::NeedsReconnect
+            | Self::NewerWorker => None,
+        }
+    }
 }
 
 /// Something that went wrong, in the product's words: it is shown to people and holds no client data.

@@ -36,6 +36,52 @@ pub struct PracticeArea {
     pub name: String,
 }
 
+/// A record that a platform has created.
+#[derive(Debug, Clone)]
+pub struct Created {
+    pub id: ExternalId,
+    /// False where it was accepted and does not show yet.
+    pub visible: bool,
+}
+
+/// What a read says of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there, and complete.
+    There,
+    /// The platform says, in its own error shape, that it is not there; or it is not complete yet.
+    Missing,
+    /// The platform accepted it first and refused it then.
+    Rejected(Words),
+}
+
+/// What a look after a lost answer found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Records that are what was sent.
+    pub found: Vec<ExternalId>,
+    /// Records that may be what was sent, edited by a person since.
+    pub resembling: Vec<ExternalId>,
+}
+
+impl From<Vec<ExternalId>> for Looked {
+    fn from(found: Vec<ExternalId>) -> Self {
+        Self {
+            found,
+            resembling: Vec::new(),
+        }
+    }
+}
+
+/// What came of the word that all bytes of a document are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// The firm sees the document from now on.
+    Complete,
+    /// The platform does not have the bytes.
+    BytesMissing,
+}
+
 /// A document to be created: everything but its bytes.
 #[derive(Clone)]
 pub struct NewDocument {
@@ -61,6 +107,8 @@ pub struct DocumentSlot {
     pub id: ExternalId,
     /// The provider's name of this version, needed to confirm it.
     pub version: String,
+    /// False where it was accepted and does not show yet.
+    pub visible: bool,
     pub complete: bool,
     /// One target for each range of the file, in order.
     pub targets: Vec<(Range<u64>, Target)>,
@@ -83,10 +131,10 @@ pub trait Search: Debug + Send + Sync {
         session: &Session,
         sent: &Sent,
         since: DateTime<Utc>,
-    ) -> Result<Vec<ExternalId>, CallError>;
+    ) -> Result<Looked, CallError>;
 
-    /// Whether a contact is still there.
-    async fn contact_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError>;
+    /// Whether a contact is there.
+    async fn contact(&self, session: &Session, id: &ExternalId) -> Result<Presence, CallError>;
 
     /// The account's practice areas.
     async fn practice_areas(&self, session: &Session) -> Result<Vec<PracticeArea>, CallError>;
@@ -99,8 +147,21 @@ pub trait Search: Debug + Send + Sync {
         since: DateTime<Utc>,
     ) -> Result<Vec<ExternalId>, CallError>;
 
-    /// Whether a matter is still there.
-    async fn matter_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError>;
+    /// Whether a matter is there.
+    async fn matter(&self, session: &Session, id: &ExternalId) -> Result<Presence, CallError>;
+
+    /// Whether a document of this matter is there with all its bytes; none is on a platform without documents.
+    async fn document(
+        &self,
+        _session: &Session,
+        _matter: &ExternalId,
+        _id: &ExternalId,
+    ) -> Result<Presence, CallError> {
+        Ok(Presence::Missing)
+    }
+
+    /// Whether the connected user still sees the account: the record that he does not find may be one that he may not see.
+    async fn sees_account(&self, session: &Session) -> Result<bool, CallError>;
 
     /// Documents of this matter that carry this upload's id, complete or not; none on a platform without documents.
     async fn find_documents(
@@ -129,7 +190,7 @@ pub trait Provider: Search {
         session: &Session,
         creation: Creation,
         client: &Client,
-    ) -> Result<ExternalId, CallError>;
+    ) -> Result<Created, CallError>;
 
     /// Creates a matter of a contact.
     async fn create_matter(
@@ -139,7 +200,7 @@ pub trait Provider: Search {
         matter: &Matter,
         contact: &ExternalId,
         practice_area: Option<&ExternalId>,
-    ) -> Result<ExternalId, CallError>;
+    ) -> Result<Created, CallError>;
 
     /// What it can do with documents; nothing where the profile has no such capability.
     fn documents(&self) -> Option<&dyn Documents> {
@@ -158,20 +219,20 @@ pub trait Documents: Send + Sync {
         document: &NewDocument,
     ) -> Result<DocumentSlot, CallError>;
 
-    /// Where a document stands, with fresh targets for its bytes.
+    /// Where a document of this matter stands, with fresh targets for its bytes.
     async fn document_slot(
         &self,
         session: &Session,
+        matter: &ExternalId,
         id: &ExternalId,
         size: u64,
     ) -> Result<DocumentSlot, CallError>;
 
-    /// Tells the provider that all bytes are there: from now on the firm sees the document. Where the platform needs no word, this
-    /// does nothing.
+    /// Tells the provider that all bytes are there. Asked only where the profile says that the platform must be told.
     async fn confirm_document(
         &self,
         session: &Session,
         id: &ExternalId,
         version: &str,
-    ) -> Result<(), CallError>;
+    ) -> Result<Confirmation, CallError>;
 }

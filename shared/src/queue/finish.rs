@@ -106,7 +106,7 @@ pub async fn finish(
     let mut db = database.worker().await?;
     let rows = sqlx::query!(
         r#"select lane as "lane!", fence as "fence!", connection_id as "connection_id!", ready as "ready!", person as "person!", next_fence, id, firm_id, kind,
-             matter_id, upload_id, explicit, run_id, event_ids, priority, attempts, limited, age_ms, cancelled
+             matter_id, upload_id, explicit, run_id, event_ids, priority, attempts, limited, age_ms, cancelled, waiting_for, waited_ms
            from queue_finish($1, $2)"#,
         worker.0,
         outcomes
@@ -133,6 +133,8 @@ pub async fn finish(
                 limited: row.limited,
                 age_ms: row.age_ms,
                 cancelled: row.cancelled,
+                waiting_for: row.waiting_for,
+                waited_ms: row.waited_ms,
             };
             let written = Written {
                 connection: ConnectionId(row.connection_id),

@@ -8,6 +8,7 @@ use crate::db::{Database, corrupt};
 use crate::domain::{
     ConnectionId, FirmId, JobId, MatterId, RunId, UploadId, WorkerId,
     job::{Job, LeasedJob},
+    outcome::Waiting,
 };
 
 /// A connection to be visited, with what the worker remembers of its last visit (both may be unknown).
@@ -79,7 +80,7 @@ pub async fn lease(
     let rows = sqlx::query_as!(
         LeaseRow,
         r#"select connection_id as "connection_id!", found as "found!", wait_ms, ready_floor, first_fence_floor, lane, fence, id, firm_id, kind,
-             matter_id, upload_id, explicit, run_id, event_ids, priority, attempts, limited, age_ms, cancelled
+             matter_id, upload_id, explicit, run_id, event_ids, priority, attempts, limited, age_ms, cancelled, waiting_for, waited_ms
            from queue_lease($1, $2, $3, $4, $5, $6, $7)"#,
         worker.0,
         capacity.all,
@@ -124,6 +125,8 @@ struct LeaseRow {
     limited: Option<i32>,
     age_ms: Option<i64>,
     cancelled: Option<bool>,
+    waiting_for: Option<String>,
+    waited_ms: Option<i64>,
 }
 
 impl LeaseRow {
@@ -163,6 +166,8 @@ impl LeaseRow {
             limited: self.limited,
             age_ms: self.age_ms,
             cancelled: self.cancelled,
+            waiting_for: self.waiting_for,
+            waited_ms: self.waited_ms,
         };
         columns.job().ok_or_else(|| corrupt("queue_lease.job"))
     }
@@ -186,6 +191,8 @@ pub(super) struct JobColumns {
     pub(super) limited: Option<i32>,
     pub(super) age_ms: Option<i64>,
     pub(super) cancelled: Option<bool>,
+    pub(super) waiting_for: Option<String>,
+    pub(super) waited_ms: Option<i64>,
 }
 
 impl JobColumns {
@@ -210,6 +217,10 @@ impl JobColumns {
             limited: self.limited?,
             age: duration(self.age_ms?),
             cancelled: self.cancelled?,
+            waited: self
+                .waiting_for
+                .and_then(|text| Waiting::parse(&text))
+                .zip(self.waited_ms.map(duration)),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Every refusal has one shape, and every answer an id.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use harness::app::Answer;
 use reqwest::Method;
@@ -10,7 +11,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::asking::{
     CONNECT, EVENTS, STATUS, SYNC, assert_error_body, assert_refused, nobody, start_without_workers,
 };
-use crate::support::TestApp;
+use crate::support::{SOON, TestApp};
+
+/// Far longer than any refusal takes.
+const ANSWER: Duration = Duration::from_secs(30);
 
 impl TestApp {
     /// Takes the database away from ingress, or gives it back.
@@ -200,4 +204,26 @@ async fn while_the_database_is_away_nothing_is_accepted_and_callers_are_told_to_
         (taken.status, taken.body),
         (202, json!({ "accepted": 1, "duplicates": 0 }))
     );
+}
+
+/// A program that is started while the database is away opens its port before it can answer; a caller would hang there.
+#[tokio::test]
+async fn an_ingress_that_says_it_is_ready_answers_also_when_the_database_goes_away_that_moment() {
+    let app = start_without_workers().await;
+    app.let_in(false).await;
+    let late = app.launch_ingress("late", &app.settings).unwrap();
+    late.process()
+        .wait_for_line(|line| line.contains("waiting for the database"), SOON)
+        .await
+        .unwrap();
+
+    app.let_in(true).await;
+    app.program_ready(&late).await.unwrap();
+    app.let_in(false).await;
+
+    let url = format!("{}{STATUS}", late.url().unwrap());
+    let firm = app.tokens.firm_admin(uuid::Uuid::nil()).unwrap();
+    let asked = app.http.get(url).bearer_auth(firm);
+    let answer = asked.timeout(ANSWER).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 503);
 }

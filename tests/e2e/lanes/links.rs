@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use crate::queue_stage::{Leased, QueueStage};
 
-const SUPERSEDE: &str = "select link_supersede($1, $2, $3)";
-const COMPLETE: &str = "select link_complete($1, $2, $3, 'linked', '4711', null)";
-const TRANSFERRED: &str = "select link_set_transferred($1, $2, $3)";
+const SUPERSEDE: &str = "select link_supersede($1, $2, $3, 'gone')";
+const COMPLETE: &str = "select link_complete($1, $2, $3, 'linked', '4711', null, true)";
+const TRANSFERRED: &str = "select link_set_transferred($1, $2, $3, true, 'hash', true)";
+const MISSING: &str = "select held from link_note_missing($1, $2, $3, true, 0)";
 const SWEPT: &str = "select link_set_swept($1, 0::smallint, $2, $3)";
 
 /// A job that holds a link, in a lane that runs.
@@ -40,7 +41,7 @@ async fn a_fence_that_no_longer_runs_writes_no_link() {
     let job = holding(&stage, Uuid::from_u128(10), link).await;
     lose_the_lane(&stage, &job).await;
 
-    for statement in [SUPERSEDE, COMPLETE, TRANSFERRED, SWEPT] {
+    for statement in [SUPERSEDE, COMPLETE, TRANSFERRED, MISSING, SWEPT] {
         assert!(
             !stage.writes_link(statement, link, &job).await,
             "{statement}"
@@ -50,7 +51,7 @@ async fn a_fence_that_no_longer_runs_writes_no_link() {
 
     let untouched =
         "select count(*) from links where state = 'claimed' and looked_at is null and swept = 0
-         and external_id is null and transferred_at is null and superseded_at is null";
+         and external_id is null and transferred_at is null and missing_since is null and superseded_at is null";
     assert_eq!(stage.count(untouched).await, 1);
 }
 

@@ -75,7 +75,7 @@ async fn the_documents_of_a_matter_are_found_without_reading_those_of_its_firm()
     );
     let mut db = stage.pool.begin_with(AssertSqlSafe(firm)).await.unwrap();
     for _ in 0..USES {
-        let found = matters::list_unlinked_uploads(&mut db, &account, matter);
+        let found = matters::list_uploads_to_sync(&mut db, &account, matter, false);
         let found: Vec<Uuid> = found.await.unwrap().iter().map(|id| id.0).collect();
         assert_eq!(found, uploads);
     }

@@ -9,10 +9,10 @@ use shared::domain::outcome::{Failure, Instruction, SkipReason, Waiting};
 use shared::queue::{self, HeldLane};
 use tokio_util::sync::CancellationToken;
 
+use crate::context::Execution;
 use crate::environment::Environment;
 use crate::execution::finisher::FinisherHandle;
 use crate::execution::outcome::{self, Ran};
-use crate::jobs::Execution;
 use crate::registry;
 use crate::scheduling::heartbeat::Aborts;
 use crate::scheduling::scheduler::LaneRun;

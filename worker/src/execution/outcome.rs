@@ -83,6 +83,9 @@ pub(crate) fn decide(
             },
             ..blank
         },
+        Instruction::Snooze { reason, .. } if has_waited_enough(job, reason) => {
+            failed(blank, waited_in_vain(reason))
+        }
         Instruction::Snooze { wait, reason } => snoozed(blank, wait, reason),
         Instruction::Limited { .. } if job.limited >= retry::MAX_LIMITED => {
             let failure = Failure::new(
@@ -118,6 +121,32 @@ pub(crate) fn decide(
             )
         },
     }
+}
+
+/// The time counts from the first of the waits for this reason.
+fn has_waited_enough(job: &LeasedJob, reason: Waiting) -> bool {
+    let waited = match job.waited {
+        // Another reason with a limit: this one begins anew.
+        Some((before, _)) if before != reason && before.limit().is_some() => Duration::ZERO,
+        Some((_, waited)) => waited,
+        None => Duration::ZERO,
+    };
+    reason.limit().is_some_and(|limit| waited >= limit)
+}
+
+fn waited_in_vain(reason: Waiting) -> Failure {
+    if reason == Waiting::Provider {
+        return Failure::new(
+            "not_visible",
+            "the provider has accepted the record and does not show it",
+            "retry in a while: CaseHug looks for it again and sends nothing twice",
+        );
+    }
+    Failure::new(
+        "timed_out",
+        "another job has been creating the same record for an hour",
+        "retry; if it fails again, contact support@calmintake.com",
+    )
 }
 
 fn retried(job: &LeasedJob, blank: Outcome, failure: Failure, fraction: f64) -> Outcome {
@@ -258,6 +287,58 @@ mod tests {
             ("later", false, 3_000)
         );
         assert_eq!(outcome.limited, 0);
+    }
+
+    #[test]
+    fn a_wait_with_a_limit_ends_and_another_reason_begins_anew() {
+        let snoozed = |waited, reason| {
+            let job = LeasedJob {
+                waited,
+                ..job(0, 0)
+            };
+            let wait = Duration::from_secs(1);
+            decided(&job, Instruction::Snooze { wait, reason }).code
+        };
+        let (just, long, hours) = (
+            Duration::from_secs(119),
+            Duration::from_secs(120),
+            Duration::from_hours(40),
+        );
+
+        for (waited, reason, code) in [
+            (None, Waiting::Provider, "provider"),
+            (
+                Some((Waiting::Provider, just)),
+                Waiting::Provider,
+                "provider",
+            ),
+            (
+                Some((Waiting::Provider, long)),
+                Waiting::Provider,
+                "not_visible",
+            ),
+            // A limit between two looks is no new beginning.
+            (
+                Some((Waiting::Limited, long)),
+                Waiting::Provider,
+                "not_visible",
+            ),
+            (Some((Waiting::Doubt, long)), Waiting::Provider, "provider"),
+            (Some((Waiting::Doubt, hours)), Waiting::Doubt, "timed_out"),
+            (
+                Some((Waiting::Contact, hours)),
+                Waiting::Contact,
+                "timed_out",
+            ),
+            (
+                Some((Waiting::Provider, hours)),
+                Waiting::Limited,
+                "limited",
+            ),
+            (Some((Waiting::Paused, hours)), Waiting::Paused, "paused"),
+        ] {
+            assert_eq!(snoozed(waited, reason).as_deref(), Some(code), "{reason:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use shared::domain::outcome::{Instruction, Report};
 
-use super::execution::Execution;
+use crate::context::Execution;
 
 /// Runs the job.
 pub async fn run(execution: &Execution) -> Instruction {

@@ -12,7 +12,7 @@ use shared::domain::{ExternalId, UploadId};
 use shared::providers::{CallError, Search};
 use shared::queue::StopReason;
 
-use super::execution::{Context, Execution};
+use crate::context::{Context, Execution};
 
 /// Looks in one job, at most: the next sweep does the others.
 const LOOKS: i64 = 20;
@@ -63,7 +63,15 @@ impl Context<'_> {
         let provider: &dyn Search = self.provider;
         let (session, sent) = (&self.session, &link.sent);
         let found = match link.kind {
-            LinkKind::Contact => provider.look_for_contact(session, sent, link.since).await?,
+            LinkKind::Contact => {
+                let looked = provider.look_for_contact(session, sent, link.since).await?;
+                if link.external_id.is_some() {
+                    looked.found
+                } else {
+                    // Nothing stands for it: what resembles it may be it, edited by a person.
+                    [looked.found, looked.resembling].concat()
+                }
+            }
             LinkKind::Matter => provider.look_for_matter(session, sent, link.since).await?,
             LinkKind::Document => match &link.parent {
                 Some(matter) => {

@@ -11,9 +11,9 @@ use crate::domain::{
     normal::{normalised_email, normalised_name, normalised_phone},
     records::Client,
 };
-use crate::providers::{Call, CallError, Session};
+use crate::providers::{Call, CallError, Created, Looked, Session};
 
-use super::{created_since, list_all, wire};
+use super::{created, created_since, list_all, wire};
 
 const PATH: &str = "/contacts.json";
 
@@ -46,7 +46,7 @@ pub(super) async fn look(
     session: &Session,
     sent: &Sent,
     since: DateTime<Utc>,
-) -> Result<Vec<ExternalId>, CallError> {
+) -> Result<Looked, CallError> {
     let query = [
         ("type", "Person".to_owned()),
         ("created_since", created_since(since)),
@@ -56,29 +56,48 @@ pub(super) async fn look(
                 .to_owned(),
         ),
     ];
-    let found: Vec<wire::Contact> = list_all(session, PATH, &query).await?;
-    Ok(found
-        .into_iter()
-        .filter(|contact| was_sent(contact, sent, session.digests()))
-        .map(|contact| contact.id.into())
-        .collect())
+    let created: Vec<wire::Contact> = list_all(session, PATH, &query).await?;
+    let mut looked = Looked::default();
+    for contact in created {
+        match likeness(&contact, sent, session.digests()) {
+            Likeness::Same => looked.found.push(contact.id.into()),
+            Likeness::Resembling => looked.resembling.push(contact.id.into()),
+            Likeness::Other => {}
+        }
+    }
+    Ok(looked)
 }
 
-/// The e-mail decides. Without one, name and phone must be equal.
-fn was_sent(contact: &wire::Contact, sent: &Sent, digests: &Digests) -> bool {
+enum Likeness {
+    Same,
+    /// It may be what was sent, and a person has corrected it since.
+    Resembling,
+    Other,
+}
+
+/// The e-mail decides; without one, name and phone must be equal. Where the e-mails differ, an equal name or an equal phone leaves a doubt:
+/// a person may have corrected the address within the minute, or it is somebody of the same family.
+fn likeness(contact: &wire::Contact, sent: &Sent, digests: &Digests) -> Likeness {
     let mut addresses = contact
         .email_addresses
         .iter()
-        .filter_map(|email| email.address.as_deref());
-    if sent.email.is_some() {
-        return addresses.any(|address| sent.email == Some(digests.of(&normalised_email(address))));
+        .filter_map(|email| email.address.as_deref())
+        .map(normalised_email);
+    if sent.email.is_some() && addresses.any(|address| sent.email == Some(digests.of(&address))) {
+        return Likeness::Same;
     }
     let name = [contact.first_name.as_deref(), contact.last_name.as_deref()];
     let phone = contact.phone_numbers.first();
     let phone = phone.and_then(|phone| phone.number.as_deref());
-    contact.email_addresses.is_empty()
-        && sent.name == Some(digests.of(&normalised_name(name)))
-        && sent.phone == Some(digests.of(&normalised_phone(phone.unwrap_or_default())))
+    let same_name = sent.name == Some(digests.of(&normalised_name(name)));
+    let phone = normalised_phone(phone.unwrap_or_default());
+    let same_phone = sent.phone == Some(digests.of(&phone));
+    let no_email = sent.email.is_none() && contact.email_addresses.is_empty();
+    match (same_name, same_phone) {
+        (true, true) if no_email => Likeness::Same,
+        (true, true) => Likeness::Resembling,
+        _ => Likeness::Other,
+    }
 }
 
 /// E-mail "Work" and phone "Mobile", as published.
@@ -86,7 +105,7 @@ pub(super) async fn create(
     session: &Session,
     creation: Creation,
     client: &Client,
-) -> Result<ExternalId, CallError> {
+) -> Result<Created, CallError> {
     let mut data = Map::from_iter([("type".to_owned(), json!("Person"))]);
     put(&mut data, "first_name", client.first_name.as_deref());
     put(&mut data, "last_name", client.last_name.as_deref());
@@ -100,8 +119,7 @@ pub(super) async fn create(
     }
     let call =
         Call::create(PATH, PATH, creation, json!({ "data": data })).with("fields", "id,etag");
-    let created: wire::One<wire::Created> = session.call(call).await?;
-    Ok(created.data.id.into())
+    Ok(created(session.call(call).await?))
 }
 
 fn put(data: &mut Map<String, Value>, name: &str, value: Option<&str>) {

@@ -10,7 +10,8 @@ use crate::domain::{
     outcome::{Failure, Instruction},
 };
 use crate::providers::{
-    Call, CallError, DocumentSlot, NewDocument, ProviderError, Session, Target,
+    Call, CallError, Confirmation, DocumentSlot, NewDocument, Presence, ProviderError, Session,
+    Target,
 };
 
 use super::{list_all, number, wire};
@@ -111,18 +112,27 @@ pub(super) async fn slot(
     read(found.data, parts(size))
 }
 
+/// Whether a document is there with all its bytes. One that was moved to the trash answers 404 (§6).
+pub(super) async fn presence(session: &Session, id: &ExternalId) -> Result<Presence, CallError> {
+    match slot(session, id, 0).await {
+        Ok(slot) if slot.complete => Ok(Presence::There),
+        Ok(_) | Err(CallError::Provider(ProviderError::NotFound)) => Ok(Presence::Missing),
+        Err(error) => Err(error),
+    }
+}
+
 /// Step 3. `uuid` and `fully_uploaded` sit directly in `data`; nested they would be silently ignored.
 /// A refusal because it is already confirmed is a success; whether it is, a read says.
 pub(super) async fn confirm(
     session: &Session,
     id: &ExternalId,
     version: &str,
-) -> Result<(), CallError> {
+) -> Result<Confirmation, CallError> {
     let body = json!({ "data": { "uuid": version, "fully_uploaded": true } });
     let call = Call::patch(PATH_OF_ONE, format!("/documents/{id}.json"), body)
         .with("fields", "id,etag,latest_document_version{fully_uploaded}");
     match session.call::<wire::One<wire::Document>>(call).await {
-        Ok(confirmed) if is_complete(&confirmed.data) => Ok(()),
+        Ok(confirmed) if is_complete(&confirmed.data) => Ok(Confirmation::Complete),
         Ok(_) => Err(unavailable()),
         Err(CallError::Provider(ProviderError::Invalid {
             status: 422,
@@ -131,21 +141,21 @@ pub(super) async fn confirm(
         })) => {
             let slot = slot(session, id, 0).await?;
             if slot.complete {
-                return Ok(());
+                return Ok(Confirmation::Complete);
             }
-            // UploadTimeoutError asks to repeat the call; UploadNotFoundError asks for the bytes again: both mend themselves.
-            if kind
-                .as_deref()
-                .is_some_and(|kind| kind.starts_with("Upload"))
-            {
-                return Err(ProviderError::Conflict { status: 422 }.into());
+            match kind.as_deref() {
+                Some("UploadNotFoundError") => Ok(Confirmation::BytesMissing),
+                // UploadTimeoutError asks to repeat the call.
+                Some(kind) if kind.starts_with("Upload") => {
+                    Err(ProviderError::Conflict { status: 422 }.into())
+                }
+                _ => Err(ProviderError::Invalid {
+                    status: 422,
+                    kind,
+                    words,
+                }
+                .into()),
             }
-            Err(ProviderError::Invalid {
-                status: 422,
-                kind,
-                words,
-            }
-            .into())
         }
         Err(error) => Err(error),
     }
@@ -176,6 +186,7 @@ fn read(document: wire::Document, ranges: Vec<Range<u64>>) -> Result<DocumentSlo
         return Ok(DocumentSlot {
             id,
             version: name,
+            visible: true,
             complete,
             targets: Vec::new(),
         });
@@ -191,6 +202,7 @@ fn read(document: wire::Document, ranges: Vec<Range<u64>>) -> Result<DocumentSlo
     Ok(DocumentSlot {
         id,
         version: name,
+        visible: true,
         complete,
         targets,
     })

@@ -10,9 +10,9 @@ use crate::domain::{
     normal::normalised_text,
     records::Matter,
 };
-use crate::providers::{Call, CallError, Session};
+use crate::providers::{Call, CallError, Created, Session};
 
-use super::{created_since, list_all, number, wire};
+use super::{created, created_since, list_all, number, wire};
 
 const PATH: &str = "/matters.json";
 
@@ -23,7 +23,7 @@ pub(super) async fn create(
     matter: &Matter,
     contact: &ExternalId,
     practice_area: Option<&ExternalId>,
-) -> Result<ExternalId, CallError> {
+) -> Result<Created, CallError> {
     let mut data = Map::from_iter([
         ("description".to_owned(), json!(matter.title)),
         ("client".to_owned(), json!({ "id": number(contact)? })),
@@ -34,8 +34,7 @@ pub(super) async fn create(
     }
     let call =
         Call::create(PATH, PATH, creation, json!({ "data": data })).with("fields", "id,etag");
-    let created: wire::One<wire::Created> = session.call(call).await?;
-    Ok(created.data.id.into())
+    Ok(created(session.call(call).await?))
 }
 
 /// There is no filter for `client_reference` (§15): the recent matters of the contact that was sent are listed and compared. The reference

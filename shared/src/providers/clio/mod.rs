@@ -22,13 +22,14 @@ use crate::domain::{
     records::{Client, Matter},
 };
 use crate::providers::{
-    Call, CallError, DocumentSlot, Documents, Entry, GrantedTokens, Http, NewDocument,
-    PracticeArea, Provider, ProviderError, Search, Session,
+    Call, CallError, Confirmation, Created, DocumentSlot, Documents, Entry, GrantedTokens, Http,
+    Looked, NewDocument, PracticeArea, Presence, Provider, ProviderError, Search, Session,
 };
 
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Lists are asked for in the largest pages (§9).
 const PAGE: &str = "200";
+const WHO_AM_I: &str = "/users/who_am_i.json";
 /// Our clock, the database's and Clio's may differ by this much when a look asks "created since".
 const CLOCK_SLACK: Duration = Duration::from_mins(5);
 
@@ -58,17 +59,13 @@ impl Search for Clio {
         session: &Session,
         sent: &Sent,
         since: DateTime<Utc>,
-    ) -> Result<Vec<ExternalId>, CallError> {
+    ) -> Result<Looked, CallError> {
         contacts::look(session, sent, since).await
     }
 
-    async fn contact_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError> {
-        exists(
-            session,
-            "/contacts/{id}.json",
-            format!("/contacts/{id}.json"),
-        )
-        .await
+    async fn contact(&self, session: &Session, id: &ExternalId) -> Result<Presence, CallError> {
+        let path = format!("/contacts/{id}.json");
+        presence(session, "/contacts/{id}.json", path).await
     }
 
     /// §12: a list per firm; `name` filters are vague, so all are listed and compared by us.
@@ -97,8 +94,24 @@ impl Search for Clio {
         matters::look(session, sent, since).await
     }
 
-    async fn matter_exists(&self, session: &Session, id: &ExternalId) -> Result<bool, CallError> {
-        exists(session, "/matters/{id}.json", format!("/matters/{id}.json")).await
+    async fn matter(&self, session: &Session, id: &ExternalId) -> Result<Presence, CallError> {
+        let path = format!("/matters/{id}.json");
+        presence(session, "/matters/{id}.json", path).await
+    }
+
+    async fn document(
+        &self,
+        session: &Session,
+        _matter: &ExternalId,
+        id: &ExternalId,
+    ) -> Result<Presence, CallError> {
+        documents::presence(session, id).await
+    }
+
+    async fn sees_account(&self, session: &Session) -> Result<bool, CallError> {
+        let call = Call::get(WHO_AM_I, WHO_AM_I).with("fields", "id,account{id,name}");
+        let user: wire::One<wire::User> = session.call(call).await?;
+        Ok(user.data.account.id.to_string() == session.gate().connection().account_id)
     }
 
     async fn find_documents(
@@ -126,10 +139,7 @@ impl Provider for Clio {
         let answer = self
             .http
             .api
-            .get(format!(
-                "{}/users/who_am_i.json",
-                self.http.api_base(region)
-            ))
+            .get(format!("{}{WHO_AM_I}", self.http.api_base(region)))
             .query(&[("fields", "id,name,email,account{id,name}")])
             .bearer_auth(granted.access.expose_secret())
             .timeout(IDENTIFY_TIMEOUT)
@@ -152,7 +162,7 @@ impl Provider for Clio {
         session: &Session,
         creation: Creation,
         client: &Client,
-    ) -> Result<ExternalId, CallError> {
+    ) -> Result<Created, CallError> {
         contacts::create(session, creation, client).await
     }
 
@@ -163,7 +173,7 @@ impl Provider for Clio {
         matter: &Matter,
         contact: &ExternalId,
         practice_area: Option<&ExternalId>,
-    ) -> Result<ExternalId, CallError> {
+    ) -> Result<Created, CallError> {
         matters::create(session, creation, matter, contact, practice_area).await
     }
 
@@ -186,6 +196,7 @@ impl Documents for Clio {
     async fn document_slot(
         &self,
         session: &Session,
+        _matter: &ExternalId,
         id: &ExternalId,
         size: u64,
     ) -> Result<DocumentSlot, CallError> {
@@ -197,22 +208,30 @@ impl Documents for Clio {
         session: &Session,
         id: &ExternalId,
         version: &str,
-    ) -> Result<(), CallError> {
+    ) -> Result<Confirmation, CallError> {
         documents::confirm(session, id, version).await
     }
 }
 
-/// One read; a 404 is an answer.
-async fn exists(
+/// One read. A 404 in Clio's own shape is an answer: not there, or not visible to this user (§6).
+async fn presence(
     session: &Session,
     template: &'static str,
     path: String,
-) -> Result<bool, CallError> {
+) -> Result<Presence, CallError> {
     let call = Call::get(template, path).with("fields", "id,etag");
     match session.call::<wire::One<wire::Created>>(call).await {
-        Ok(_) => Ok(true),
-        Err(CallError::Provider(ProviderError::NotFound)) => Ok(false),
+        Ok(_) => Ok(Presence::There),
+        Err(CallError::Provider(ProviderError::NotFound)) => Ok(Presence::Missing),
         Err(error) => Err(error),
+    }
+}
+
+/// Clio shows at once what it has created.
+fn created(created: wire::One<wire::Created>) -> Created {
+    Created {
+        id: created.data.id.into(),
+        visible: true,
     }
 }
 

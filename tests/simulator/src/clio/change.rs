@@ -6,8 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Outcome,
     account::Login,
-    body::{self, invalid},
-    contacts, matters, not_found, practice_areas, refuse,
+    body, contacts, documents, matters, not_found, practice_areas, refuse,
     row::Row,
     schema::SCHEMA,
     world::{LONG_AGO_MS, World},
@@ -31,7 +30,13 @@ pub(super) struct Change {
     create_contact: Option<Map<String, Value>>,
     create_matter: Option<Map<String, Value>>,
     update: Option<Update>,
+    /// A document goes to the trash.
     delete: Option<Named>,
+    /// A document comes back from the trash.
+    restore: Option<u64>,
+    merge: Option<Merge>,
+    /// Documents that were announced and never confirmed go.
+    clean_up: bool,
     expire_tokens: bool,
     revoke: bool,
 }
@@ -49,6 +54,14 @@ struct Update {
 struct Named {
     kind: Kind,
     id: u64,
+}
+
+/// One contact becomes part of another: its matters go over, its id is gone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Merge {
+    contact: u64,
+    into: u64,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -109,6 +122,17 @@ fn act(world: &mut World, change: Change) -> Outcome<Option<u64>> {
     if let Some(named) = change.delete {
         delete(world, &named)?;
     }
+    if let Some(id) = change.restore {
+        let row = world.tables.trash.remove(&id);
+        let row = row.ok_or_else(|| not_found("document", id))?;
+        world.tables.documents.put(id, row);
+    }
+    if let Some(wanted) = change.merge {
+        contacts::merge(world, wanted.contact, wanted.into)?;
+    }
+    if change.clean_up {
+        documents::clean_up(world);
+    }
     if change.expire_tokens {
         world
             .tables
@@ -122,13 +146,29 @@ fn act(world: &mut World, change: Change) -> Outcome<Option<u64>> {
 }
 
 fn update(world: &mut World, wanted: Update) -> Outcome<()> {
-    let Kind::Matter = wanted.kind else {
-        return Err(invalid("only matters can be updated"));
-    };
-    let row = world.tables.matters.get(&wanted.id).cloned();
-    let row = row.ok_or_else(|| not_found("matter", wanted.id))?;
-    let data = body::check(wanted.data, &SCHEMA.matter.update)?;
-    matters::change(world, row, clock::now_ms(), data)?;
+    let Update { kind, id, data } = wanted;
+    let now_ms = clock::now_ms();
+    let missing = || not_found("record", id);
+    match kind {
+        Kind::Matter => {
+            let row = world.tables.matters.get(&id).cloned().ok_or_else(missing)?;
+            let data = body::check(data, &SCHEMA.matter.update)?;
+            matters::change(world, row, now_ms, data)?;
+        }
+        Kind::Contact => {
+            let row = world.tables.contacts.get(&id).cloned();
+            let data = body::check(data, &SCHEMA.contact.create)?;
+            contacts::change(world, row.ok_or_else(missing)?, now_ms, data)?;
+        }
+        Kind::Document => {
+            let row = world.tables.documents.get(&id).cloned();
+            let mut row = row.ok_or_else(missing)?;
+            let data = body::check(data, &SCHEMA.document.update)?;
+            row.data.extend(data);
+            row.touch(now_ms);
+            world.tables.documents.put(id, row);
+        }
+    }
     Ok(())
 }
 
@@ -137,7 +177,14 @@ fn delete(world: &mut World, named: &Named) -> Outcome<()> {
     let removed = match named.kind {
         Kind::Contact => remove(&mut tables.contacts, named.id),
         Kind::Matter => remove(&mut tables.matters, named.id),
-        Kind::Document => remove(&mut tables.documents, named.id),
+        Kind::Document => {
+            let row = tables.documents.remove(&named.id);
+            let was_there = row.is_some();
+            if let Some(row) = row {
+                tables.trash.put(named.id, row);
+            }
+            was_there
+        }
     };
     removed
         .then_some(())

@@ -90,6 +90,48 @@ pub(super) fn insert(
     now_ms: i64,
     data: Map<String, Value>,
 ) -> Outcome<Row> {
+    let data = completed(world, now_ms, data)?;
+    let row = world.new_row(account_id, now_ms, data);
+    world.tables.contacts.put(row.id, row.clone());
+    Ok(row)
+}
+
+/// As a person corrects it; what is not named stays.
+pub(super) fn change(
+    world: &mut World,
+    mut row: Row,
+    now_ms: i64,
+    data: Map<String, Value>,
+) -> Outcome<()> {
+    let mut whole = row.data.clone();
+    whole.extend(data);
+    row.data = completed(world, now_ms, whole)?;
+    row.touch(now_ms);
+    world.tables.contacts.put(row.id, row);
+    Ok(())
+}
+
+/// Its matters go over to the other one, and its id is gone.
+pub(super) fn merge(world: &mut World, id: u64, into: u64) -> Outcome<()> {
+    if world.tables.contacts.get(&into).is_none() {
+        return Err(not_found("contact", into));
+    }
+    let gone = world.tables.contacts.remove(&id);
+    gone.ok_or_else(|| not_found("contact", id))?;
+    world.tables.matters.update_all(|matter| {
+        if matter.number("client_id") == Some(id) {
+            matter.set("client_id", into);
+        }
+    });
+    Ok(())
+}
+
+/// With all that a stored contact has.
+fn completed(
+    world: &mut World,
+    now_ms: i64,
+    data: Map<String, Value>,
+) -> Outcome<Map<String, Value>> {
     let mut data = tidy::tidied(world, data);
     name_it(&mut data)?;
     for (list, write_flag) in [
@@ -111,10 +153,8 @@ pub(super) fn insert(
         "primary_phone_number".into(),
         primary(&data, "phone_numbers", "number"),
     );
-    data.insert("is_client".into(), json!(false));
-    let row = world.new_row(account_id, now_ms, data);
-    world.tables.contacts.put(row.id, row.clone());
-    Ok(row)
+    data.entry("is_client").or_insert(json!(false));
+    Ok(data)
 }
 
 fn name_it(data: &mut Map<String, Value>) -> Outcome<()> {

@@ -204,6 +204,18 @@ fn find<'a>(world: &'a World, account_id: u64, id: &str) -> Outcome<&'a Row> {
         .ok_or_else(|| not_found("document", id))
 }
 
+/// What was announced and never confirmed goes, as Clio does with it at some time.
+pub(super) fn clean_up(world: &mut World) {
+    let documents = world.tables.documents.iter();
+    let open: Vec<u64> = documents
+        .filter(|(_, row)| !is_complete(world, row))
+        .map(|(id, _)| *id)
+        .collect();
+    for id in open {
+        world.tables.documents.remove(&id);
+    }
+}
+
 fn is_complete(world: &World, row: &Row) -> bool {
     row.items("versions").iter().any(|uuid| {
         let uuid = uuid.as_str().unwrap_or_default().to_owned();

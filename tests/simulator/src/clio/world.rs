@@ -91,6 +91,7 @@ tables! {
     contacts: u64 => Row,
     matters: u64 => Row,
     documents: u64 => Row,
+    trash: u64 => Row,
     versions: String => Version,
 }
 

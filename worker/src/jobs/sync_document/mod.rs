@@ -3,20 +3,24 @@
 //! Safe to run twice: the creation is guarded by its link, a transfer may be repeated, and a confirmation that was given is
 //! read before it is given again. The file streams from the store; nothing holds it whole.
 
+mod record;
 mod transfer;
 
-use crate::storage::StorageError;
 use serde_json::{Map, json};
-use shared::clock::Moment;
 use shared::db::{Transaction, links, matters};
-use shared::domain::link::{Completed, Creation, Effect, Existing, LinkKind, Sent};
-use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
+use shared::domain::link::{Bytes, Completed, Existing, LinkKind, Standing};
+use shared::domain::outcome::{Failure, Instruction, Report, SkipReason, Waiting};
 use shared::domain::records::Upload;
 use shared::domain::{ExternalId, LinkId, MatterId, UploadId};
-use shared::providers::{CallError, DocumentSlot, Documents, NewDocument};
+use shared::providers::{
+    CallError, Confirmation, DocumentSlot, Documents, NewDocument, Presence, ProviderError,
+};
+use shared::queue::StopReason;
 
-use super::contact::one_of;
-use super::execution::{Context, Execution, Step};
+use self::record::Document;
+use crate::context::{Context, Execution};
+use crate::effects::{FIRST_LOOK, How};
+use crate::storage::StorageError;
 
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
@@ -53,7 +57,7 @@ impl Context<'_> {
     }
 
     /// Asked before anything is read of a file: a platform without documents is sent none.
-    fn documents(&self) -> Result<&dyn Documents, CallError> {
+    pub(super) fn documents(&self) -> Result<&dyn Documents, CallError> {
         let documents = self.provider.documents();
         documents.ok_or_else(|| Instruction::Skipped(SkipReason::NotOffered).into())
     }
@@ -112,136 +116,217 @@ impl Context<'_> {
         })
     }
 
-    /// The same bytes are never uploaded twice to one matter.
+    /// The same bytes are never uploaded twice to one matter: another upload's document with them stands for this one too.
     async fn same_bytes(&self, matter: LinkId, file: &File) -> Result<Option<Report>, CallError> {
-        let database = &self.execution.environment.database;
+        let Execution {
+            environment, job, ..
+        } = self.execution;
         let key = file.upload.id.to_string();
-        let same = links::find_same_bytes(database, matter, &file.sha256, &key).await?;
-        Ok(same.map(|(upload, id)| report(id, [("same_as", json!(upload))])))
+        let same = links::find_same_bytes(&environment.database, matter, &file.sha256, &key, job);
+        let Some(same) = same.await? else {
+            return Ok(None);
+        };
+        if same.before || same.missing || job.explicit {
+            let read =
+                self.provider
+                    .document(&self.session, &file.document.matter, &same.external_id);
+            if self.is_gone(same.link, same.missing, read.await?).await? {
+                return Ok(None);
+            }
+        }
+        let details = [("same_as", json!(same.upload))];
+        Ok(Some(report(same.external_id, details)))
     }
 
     async fn ensure_document(&self, matter: LinkId, file: &File) -> Result<Report, CallError> {
-        let effect = Effect {
-            kind: LinkKind::Document,
-            key: file.upload.id.to_string(),
-            record_id: file.upload.id.0,
-            parent: Some(matter),
-            sha256: Some(file.sha256.clone()),
-        };
+        let mut replaced = None;
         loop {
             if let Some(report) = self.same_bytes(matter, file).await? {
                 return Ok(report);
             }
-            match self.claim(&effect).await? {
-                Step::Exists(existing) if existing.complete => {
-                    return Ok(report(
-                        existing.external_id,
-                        [("already_there", json!(true))],
-                    ));
+            let mut record = Document::of(file, matter, self.execution.job.explicit);
+            let ensured = self.ensure(&mut record).await?;
+            replaced = ensured.replaced.or(replaced);
+            let filled = match (ensured.how, record.slot) {
+                (How::Created, Some(slot)) => self.fill(ensured.link, slot, file).await,
+                (How::Linked(existing), _) => self.go_on(existing, file).await,
+                (How::Created | How::Found, _) => {
+                    self.continue_with(ensured.link, &ensured.id, file).await
                 }
-                Step::Exists(existing) => return self.resume(existing, file).await,
-                Step::Search(link) => {
-                    if self.doubt_since().is_none() || !self.look_for_document(link, file).await? {
-                        return self.create_document(link, file).await;
+            };
+            match filled? {
+                // Its link is retired: it is made anew.
+                Filled::Gone => replaced = Some(ensured.id),
+                Filled::Done(mut report) => {
+                    if let Some(replaced) = replaced {
+                        report.details.insert("replaced".into(), json!(replaced));
                     }
-                }
-                Step::Create(link) => return self.create_document(link, file).await,
-                Step::Look(look) => {
-                    self.look_for_document(look.link, file).await?;
+                    return Ok(report);
                 }
             }
         }
-    }
-
-    /// True when it was found and adopted; it is then resumed.
-    async fn look_for_document(&self, link: LinkId, file: &File) -> Result<bool, CallError> {
-        let asked = Moment::now();
-        let document = &file.document;
-        let found = self
-            .provider
-            .find_documents(&self.session, &document.matter, document.upload_id)
-            .await?;
-        match one_of(self.untaken(LinkKind::Document, found).await?)? {
-            Some(id) => {
-                let adopted = Completed::Accepted {
-                    id: &id,
-                    version: None,
-                };
-                self.session.complete(link, adopted).await?;
-                Ok(true)
-            }
-            None => {
-                self.found_nothing(link, asked).await?;
-                Ok(false)
-            }
-        }
-    }
-
-    async fn create_document(&self, link: LinkId, file: &File) -> Result<Report, CallError> {
-        // Nothing of what was sent is kept: the upload's id travels with the document, and it alone decides.
-        let creation = Creation {
-            link,
-            sent: Sent::default(),
-        };
-        let slot = self
-            .documents()?
-            .create_document(&self.session, creation, &file.document)
-            .await?;
-        let accepted = Completed::Accepted {
-            id: &slot.id,
-            version: Some(&slot.version),
-        };
-        self.session.complete(link, accepted).await?;
-        self.fill(link, slot, file).await
     }
 
     /// Goes on where an earlier execution stopped: with the confirmation, or with the bytes.
-    async fn resume(&self, existing: Existing, file: &File) -> Result<Report, CallError> {
-        if let (true, Some(version)) = (existing.transferred, &existing.version) {
-            return self
-                .confirm(existing.link, &existing.external_id, version)
-                .await;
+    async fn go_on(&self, existing: Existing, file: &File) -> Result<Filled, CallError> {
+        let changed = (existing.sha256.as_deref()).is_some_and(|sha256| sha256 != file.sha256);
+        let told = self.is_told_of_bytes();
+        let sent = existing.transferred_ago.is_some();
+        match (existing.standing, &existing.version) {
+            (Standing::Complete, _) if changed => Err(file_changed()),
+            (Standing::Complete, _) => {
+                let details = [("already_there", json!(true))];
+                Ok(Filled::Done(report(existing.external_id, details)))
+            }
+            // The firm may see the old bytes already.
+            _ if changed && sent && !told => Err(file_changed()),
+            (_, Some(version)) if sent && told && !changed => {
+                self.confirm(&existing, version, file).await
+            }
+            (Standing::NotSeen { next_look }, _) => {
+                let slot = self.slot(&existing.external_id, file).await?;
+                let slot = slot.ok_or(CallError::Later {
+                    wait: next_look,
+                    reason: Waiting::Provider,
+                })?;
+                self.fill(existing.link, slot, file).await
+            }
+            (Standing::Unfinished, _) => {
+                let gone = self.slot(&existing.external_id, file).await?;
+                let Some(slot) = gone else {
+                    return self.gone(&existing).await;
+                };
+                self.fill(existing.link, slot, file).await
+            }
         }
-        let slot = self
-            .documents()?
-            .document_slot(&self.session, &existing.external_id, file.document.size)
-            .await?;
-        if slot.complete {
-            self.session
-                .complete(existing.link, Completed::Linked(&slot.id))
-                .await?;
-            return Ok(report(slot.id, [("uploaded", json!(true))]));
-        }
-        self.fill(existing.link, slot, file).await
     }
 
+    /// A document that a look has found.
+    async fn continue_with(
+        &self,
+        link: LinkId,
+        id: &ExternalId,
+        file: &File,
+    ) -> Result<Filled, CallError> {
+        match self.slot(id, file).await? {
+            Some(slot) => self.fill(link, slot, file).await,
+            None => Err(ProviderError::NotFound.into()),
+        }
+    }
+
+    /// Fresh addresses; none where the provider says that the document is not there.
+    async fn slot(&self, id: &ExternalId, file: &File) -> Result<Option<DocumentSlot>, CallError> {
+        let NewDocument { matter, size, .. } = &file.document;
+        let documents = self.documents()?;
+        let slot = documents.document_slot(&self.session, matter, id, *size);
+        match slot.await {
+            Ok(slot) => Ok(Some(slot)),
+            Err(CallError::Provider(ProviderError::NotFound)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An unfinished document is not there: nobody has seen it, so it is made anew as soon as that is certain.
+    async fn gone(&self, existing: &Existing) -> Result<Filled, CallError> {
+        let Existing { link, missing, .. } = *existing;
+        self.is_gone(link, missing, Presence::Missing).await?;
+        Ok(Filled::Gone)
+    }
+
+    /// Sends the bytes, and tells the provider so where it must be told.
     async fn fill(
         &self,
         link: LinkId,
         slot: DocumentSlot,
         file: &File,
-    ) -> Result<Report, CallError> {
+    ) -> Result<Filled, CallError> {
         let (id, version) = (slot.id.clone(), slot.version.clone());
+        if slot.complete {
+            return self.finished(link, id).await;
+        }
         self.transfer(slot, file).await?;
+        if !self.is_told_of_bytes() {
+            self.set_bytes(link, file, Bytes::TransferredNotSeen)
+                .await?;
+            return Err(CallError::Later {
+                wait: FIRST_LOOK,
+                reason: Waiting::Provider,
+            });
+        }
+        self.set_bytes(link, file, Bytes::Transferred).await?;
+        let documents = self.documents()?;
+        match documents
+            .confirm_document(&self.session, &id, &version)
+            .await?
+        {
+            Confirmation::Complete => self.finished(link, id).await,
+            Confirmation::BytesMissing => {
+                self.set_bytes(link, file, Bytes::Missing).await?;
+                Err(ProviderError::Conflict { status: 422 }.into())
+            }
+        }
+    }
+
+    /// The bytes were sent by an earlier execution.
+    async fn confirm(
+        &self,
+        existing: &Existing,
+        version: &str,
+        file: &File,
+    ) -> Result<Filled, CallError> {
+        let (link, id) = (existing.link, &existing.external_id);
+        let documents = self.documents()?;
+        let confirmed = documents.confirm_document(&self.session, id, version);
+        match confirmed.await {
+            Ok(Confirmation::Complete) => self.finished(link, id.clone()).await,
+            Ok(Confirmation::BytesMissing) => {
+                self.set_bytes(link, file, Bytes::Missing).await?;
+                match self.slot(id, file).await? {
+                    Some(slot) => self.fill(link, slot, file).await,
+                    None => self.gone(existing).await,
+                }
+            }
+            Err(CallError::Provider(ProviderError::NotFound)) => self.gone(existing).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn finished(&self, link: LinkId, id: ExternalId) -> Result<Filled, CallError> {
+        self.session.complete(link, Completed::Linked(&id)).await?;
+        Ok(Filled::Done(report(id, [("uploaded", json!(true))])))
+    }
+
+    async fn set_bytes(&self, link: LinkId, file: &File, bytes: Bytes) -> Result<(), CallError> {
         let Execution {
             environment, job, ..
         } = self.execution;
-        links::set_transferred(&environment.database, link, job).await?;
-        self.confirm(link, &id, &version).await
+        let held = links::set_bytes(&environment.database, link, job, &file.sha256, bytes).await?;
+        held.then_some(())
+            .ok_or(CallError::Stopped(StopReason::LeaseLost))
     }
 
-    async fn confirm(
-        &self,
-        link: LinkId,
-        id: &ExternalId,
-        version: &str,
-    ) -> Result<Report, CallError> {
-        self.documents()?
-            .confirm_document(&self.session, id, version)
-            .await?;
-        self.session.complete(link, Completed::Linked(id)).await?;
-        Ok(report(id.clone(), [("uploaded", json!(true))]))
+    /// Whether the platform must be told that all bytes are there.
+    fn is_told_of_bytes(&self) -> bool {
+        let documents = self.configured.profile().capabilities.documents;
+        documents.is_some_and(|documents| documents.confirmation)
     }
+}
+
+/// What came of a document that exists.
+enum Filled {
+    Done(Report),
+    /// It was gone, and its link is retired.
+    Gone,
+}
+
+/// A new version of a document is not sent in this release.
+fn file_changed() -> CallError {
+    Instruction::Fail(Failure::new(
+        "file_changed",
+        "the document at the provider holds other bytes than the file in CaseHug",
+        "upload the changed file in CaseHug as a document of its own, and approve it",
+    ))
+    .into()
 }
 
 fn report<const N: usize>(id: ExternalId, details: [(&str, serde_json::Value); N]) -> Report {

@@ -15,8 +15,8 @@ use shared::providers::{CallError, DocumentSlot, ProviderError, Target, Transfer
 use shared::queue;
 
 use super::{File, unreadable};
+use crate::context::Context;
 use crate::environment::Environment;
-use crate::jobs::execution::Context;
 
 impl Context<'_> {
     /// Sends every part in order and checks that the file is the one that was approved.
@@ -99,10 +99,8 @@ impl Context<'_> {
         id: &shared::domain::ExternalId,
         file: &File,
     ) -> Result<Addresses, CallError> {
-        let slot = self
-            .documents()?
-            .document_slot(&self.session, id, file.document.size)
-            .await?;
+        let missing = ProviderError::NotFound;
+        let slot = self.slot(id, file).await?.ok_or(missing)?;
         Ok(Addresses {
             targets: slot.targets,
             fetched: Moment::now(),

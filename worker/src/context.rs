@@ -1,28 +1,21 @@
 //! One execution of a job: the job, what it can reach, and its session with the provider once it has one.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use shared::clock::Moment;
-use shared::db::{Transaction, connections, links, tokens};
+use shared::db::{Transaction, connections, tokens};
+use shared::domain::Platform;
 use shared::domain::connection::{Connection, ConnectionState};
 use shared::domain::job::LeasedJob;
-use shared::domain::link::{Account, Claim, Effect, Sent};
-use shared::domain::outcome::{CallRecord, Failure, Instruction, Report, SkipReason, Waiting};
-use shared::domain::{LinkId, Platform};
+use shared::domain::link::Account;
+use shared::domain::outcome::{CallRecord, Failure, Instruction, Report, SkipReason};
 use shared::limit::Bucket;
 use shared::providers::{CallError, Configured, Names, Provider, Session, SessionSettings};
-use shared::queue::{Gate, StopReason};
+use shared::queue::Gate;
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
-
-/// A search that found nothing is believed for 10 minutes: a job that was postponed between search and create need not search again.
-const SEARCH_HOLDS: Duration = Duration::from_mins(10);
-/// Another lane is creating the same record: it takes a call or two.
-const BUSY_AT_LEAST: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 pub struct Execution {
@@ -162,78 +155,7 @@ pub(crate) struct Context<'a> {
     pub(crate) provider: &'a dyn Provider,
 }
 
-/// What a claim leaves to be done.
-pub(crate) enum Step {
-    /// Create it; a search that found nothing is still good.
-    Create(LinkId),
-    /// Search first.
-    Search(LinkId),
-    /// Somebody may have created it: look for it.
-    Look(Look),
-    /// It exists.
-    Exists(shared::domain::link::Existing),
-}
-
-/// What to look for: what was sent, and not what CaseHug says now.
-pub(crate) struct Look {
-    pub(crate) link: LinkId,
-    /// It cannot be older than this, by the database's clock.
-    pub(crate) since: DateTime<Utc>,
-    pub(crate) sent: Sent,
-}
-
 impl Context<'_> {
-    /// Claims an effect and says the next step. A wait for another lane becomes a snooze.
-    pub(crate) async fn claim(&self, effect: &Effect) -> Result<Step, CallError> {
-        let Execution {
-            environment, job, ..
-        } = self.execution;
-        let delay = self.configured.visibility_delay;
-        let claim = links::claim(&environment.database, &self.account, effect, job, delay).await?;
-        match claim {
-            Claim::Mine {
-                link,
-                looked_ago: Some(ago),
-            } if ago < SEARCH_HOLDS => Ok(Step::Create(link)),
-            Claim::Mine { link, .. } => Ok(Step::Search(link)),
-            Claim::Have(existing) => Ok(Step::Exists(existing)),
-            Claim::Look { link, since, sent } => Ok(Step::Look(Look { link, since, sent })),
-            Claim::Wait { wait, in_doubt } => Err(CallError::Later {
-                wait: wait.max(BUSY_AT_LEAST),
-                reason: if in_doubt {
-                    Waiting::Doubt
-                } else {
-                    Waiting::Contact
-                },
-            }),
-            Claim::Lost => Err(CallError::Stopped(StopReason::LeaseLost)),
-        }
-    }
-
-    /// Notes that a search or a look, begun at `asked`, found nothing.
-    pub(crate) async fn found_nothing(&self, link: LinkId, asked: Moment) -> Result<(), CallError> {
-        let mut db = self.execution.environment.database.worker().await?;
-        let held = links::found_nothing(&mut db, link, &self.execution.job, asked).await?;
-        db.commit().await?;
-        if held {
-            Ok(())
-        } else {
-            Err(CallError::Stopped(StopReason::LeaseLost))
-        }
-    }
-
-    /// Retires a link whose record is gone at the provider.
-    pub(crate) async fn supersede(&self, link: LinkId) -> Result<(), CallError> {
-        let mut db = self.execution.environment.database.worker().await?;
-        let held = links::supersede(&mut db, link, &self.execution.job).await?;
-        db.commit().await?;
-        if held {
-            Ok(())
-        } else {
-            Err(CallError::Stopped(StopReason::LeaseLost))
-        }
-    }
-
     /// After a restore, links of the time since may be missing: a create then looks first, for what was created since.
     pub(crate) fn doubt_since(&self) -> Option<DateTime<Utc>> {
         self.execution.environment.links_doubt_since

@@ -1,0 +1,98 @@
+//! Adopting what a search or a look found.
+
+use shared::clock::Moment;
+use shared::db::links;
+use shared::domain::link::LinkKind;
+use shared::domain::outcome::{Failure, Instruction};
+use shared::domain::{ExternalId, LinkId};
+use shared::providers::CallError;
+
+use super::claim::Look;
+use super::ensure::{Found, Record};
+use crate::context::Context;
+
+impl Context<'_> {
+    /// Looks for what was sent and links what it finds.
+    pub(super) async fn look(
+        &self,
+        record: &mut dyn Record,
+        look: &Look,
+    ) -> Result<Found, CallError> {
+        let asked = Moment::now();
+        let looked = record.look(self, look).await?;
+        let kind = record.effect().kind;
+        let mut found = self.untaken(kind, looked.found).await?;
+        let resembling = self.untaken(kind, looked.resembling).await?;
+        match (found.len(), resembling.is_empty()) {
+            (0, true) => {
+                self.found_nothing(look.link, asked).await?;
+                Ok(Found::Nothing)
+            }
+            (1, _) => {
+                let id = found.remove(0);
+                self.adopt(record, look.link, &id).await?;
+                Ok(Found::Adopted(id))
+            }
+            (0, false) => Ok(Found::Resembling(resembling)),
+            _ => Err(suspected(&found)),
+        }
+    }
+
+    /// Leaves out what stands for another record of ours already.
+    pub(crate) async fn untaken(
+        &self,
+        kind: LinkKind,
+        found: Vec<ExternalId>,
+    ) -> Result<Vec<ExternalId>, CallError> {
+        let database = &self.execution.environment.database;
+        let mut db = database.firm(self.account.firm_id).await?;
+        let mut untaken = Vec::new();
+        for id in found {
+            if !links::is_taken(&mut db, &self.account, kind, &id).await? {
+                untaken.push(id);
+            }
+        }
+        Ok(untaken)
+    }
+
+    /// Links what a search found.
+    pub(super) async fn adopt(
+        &self,
+        record: &dyn Record,
+        link: LinkId,
+        id: &ExternalId,
+    ) -> Result<(), CallError> {
+        self.session.complete(link, record.found(id)).await
+    }
+}
+
+/// None, or the only one. Several are never guessed between: a person must merge them.
+pub(super) fn only_one(mut found: Vec<ExternalId>) -> Result<Option<ExternalId>, CallError> {
+    if found.len() > 1 {
+        return Err(Instruction::Fail(Failure::new(
+            "ambiguous_match",
+            format!("several records at the provider match: {}", list(&found)),
+            "merge them at the provider, then retry",
+        ))
+        .into());
+    }
+    Ok(found.pop())
+}
+
+/// An answer was lost, and what was created cannot be told from these for certain.
+pub(super) fn suspected(found: &[ExternalId]) -> CallError {
+    Instruction::Fail(Failure::new(
+        "duplicate_suspected",
+        format!(
+            "the answer to a create was lost, and these records at the provider may be what was created: {}",
+            list(found)
+        ),
+        "make the record at the provider and the one in CaseHug agree (name, e-mail, phone), or delete or merge it there, then retry",
+    ))
+    .into()
+}
+
+fn list(found: &[ExternalId]) -> String {
+    let ids: Vec<String> = found.iter().map(ToString::to_string).collect();
+    ids.join(", ")
+}

@@ -129,6 +129,7 @@ impl FromRequestParts<AppState> for PlatformPath {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
         let platform = path.ok().and_then(|path| path.0.parse().ok());
-        platform.map(Self).ok_or(ApiError::NotFound)
+        let known = platform.filter(|platform| state.knows(*platform));
+        known.map(Self).ok_or(ApiError::NotFound)
     }
 }

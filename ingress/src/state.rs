@@ -83,6 +83,11 @@ impl AppState {
         }
     }
 
+    /// Whether callers may name this platform: it is sold, or this program's own registry has it.
+    pub(crate) fn knows(&self, platform: Platform) -> bool {
+        Platform::ALL.contains(&platform) || self.providers.of(platform).is_some()
+    }
+
     /// A platform as configured.
     pub(crate) fn configured(&self, platform: Platform) -> Result<&Configured, ApiError> {
         self.providers.of(platform).ok_or(ApiError::NotConfigured)

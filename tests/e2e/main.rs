@@ -23,6 +23,7 @@ mod lanes;
 mod limits;
 mod lost_answers;
 mod order;
+mod other_platform;
 mod references;
 mod retention;
 mod schema;

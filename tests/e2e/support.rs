@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use e2e::clio_requests;
 use harness::{App, AppSettings, Cluster};
 
 pub(crate) const SOON: Duration = Duration::from_secs(60);
@@ -64,14 +63,14 @@ impl TestApp {
         .unwrap();
     }
 
-    /// Every request that Clio was sent is valid by its own description, no job is left, no invariant is broken.
+    /// Every request that a platform was sent is valid by its own description, no job is left, no invariant is broken.
     pub(crate) async fn finish(self) {
         self.app.settled(SOON).await.unwrap();
         self.app.audit().await.unwrap();
-        let report = clio_requests::violations(&self.app.record()).unwrap();
+        let report = requests::violations(&self.app.record()).unwrap();
         assert!(
             report.violations.is_empty(),
-            "invalid requests to Clio: {:#?}",
+            "invalid requests: {:#?}",
             report.violations
         );
         drop(self.folder);

@@ -84,7 +84,7 @@ pub(crate) async fn add_pause(
 ) -> ApiResult<StatusCode> {
     let body: PauseBody = serde_path_to_error::deserialize(body)
         .map_err(|error| ApiError::field(error.path().to_string(), "has a wrong form"))?;
-    let scope = read_scope(&caller, &body.scope)?;
+    let scope = read_scope(&state, &caller, &body.scope)?;
     let reason = body.reason.trim();
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON || reason.contains('\0') {
         return Err(ApiError::field("reason", "must be 1 to 500 characters"));
@@ -113,7 +113,7 @@ pub(crate) async fn remove_pause(
     caller: Caller,
     QueryOf(query): QueryOf<ScopeQuery>,
 ) -> ApiResult<StatusCode> {
-    let scope = read_scope(&caller, &query.scope)?;
+    let scope = read_scope(&state, &caller, &query.scope)?;
     let firm = caller.whose(None)?;
     let mut db = state.of(firm).await?;
     pauses::delete(&mut db, firm, scope, &caller.subject).await?;
@@ -123,8 +123,12 @@ pub(crate) async fn remove_pause(
 }
 
 /// Platforms and everything are for operators.
-fn read_scope(caller: &Caller, text: &str) -> Result<PauseScope, ApiError> {
-    let scope = PauseScope::parse(text).ok_or_else(|| {
+fn read_scope(state: &AppState, caller: &Caller, text: &str) -> Result<PauseScope, ApiError> {
+    let scope = PauseScope::parse(text).filter(|scope| match scope {
+        PauseScope::Platform(platform) => state.knows(*platform),
+        PauseScope::All | PauseScope::Connection(_) => true,
+    });
+    let scope = scope.ok_or_else(|| {
         ApiError::field("scope", "must be all, platform:<name> or connection:<id>")
     })?;
     match scope {

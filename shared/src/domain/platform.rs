@@ -13,15 +13,18 @@ pub enum Platform {
     Lawmatics,
     Smokeball,
     Mycase,
+    /// A platform that is scripted by the project's own tests. No shipped program knows it, and none reads its name from a caller.
+    #[serde(skip_deserializing)]
+    Test,
 }
 
-/// A name that is none of the four platforms.
+/// A name that is none of the platforms.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown platform")]
 pub struct UnknownPlatform;
 
 impl Platform {
-    /// All of them.
+    /// All that are sold.
     pub const ALL: [Self; 4] = [Self::Clio, Self::Lawmatics, Self::Smokeball, Self::Mycase];
 
     /// The name in SQL, JSON, URLs and metric labels.
@@ -32,6 +35,7 @@ impl Platform {
             Self::Lawmatics => "lawmatics",
             Self::Smokeball => "smokeball",
             Self::Mycase => "mycase",
+            Self::Test => "test",
         }
     }
 
@@ -43,6 +47,7 @@ impl Platform {
             Self::Lawmatics => "Lawmatics",
             Self::Smokeball => "Smokeball",
             Self::Mycase => "MyCase",
+            Self::Test => "Test Practice",
         }
     }
 
@@ -54,6 +59,7 @@ impl Platform {
             Self::Lawmatics => "lawmaticsMatterId",
             Self::Smokeball => "smokeballMatterId",
             Self::Mycase => "mycaseMatterId",
+            Self::Test => "testMatterId",
         }
     }
 }
@@ -73,6 +79,7 @@ impl FromStr for Platform {
             "lawmatics" => Ok(Self::Lawmatics),
             "smokeball" => Ok(Self::Smokeball),
             "mycase" => Ok(Self::Mycase),
+            "test" => Ok(Self::Test),
             _ => Err(UnknownPlatform),
         }
     }

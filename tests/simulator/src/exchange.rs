@@ -20,7 +20,7 @@ use crate::{
     incoming::{Incoming, Payload, Site},
     listener::Cut,
     record::Pending,
-    storage,
+    scripted, storage,
 };
 
 /// Far above any body of the API; files go to the storage instead.
@@ -40,6 +40,14 @@ pub(crate) async fn call_storage(
     request: Request,
 ) -> Response {
     exchange(shared, cut, Site::Storage, request).await
+}
+
+pub(crate) async fn call_scripted(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: Request,
+) -> Response {
+    exchange(shared, cut, Site::Scripted, request).await
 }
 
 /// What is left to do once the request was taken in.
@@ -91,7 +99,11 @@ fn cut_off(cut: &Cut) -> Response {
 async fn take_in(shared: Arc<Shared>, site: Site, request: Request) -> (Pending, Duration, Rest) {
     let (parts, body) = request.into_parts();
     let mut incoming = Incoming::new(site, parts, &shared.address.to_string());
-    let fault = shared.clio.faults.take(&incoming.method, &incoming.path);
+    let fault = match site {
+        Site::Clio | Site::Storage => &shared.clio.faults,
+        Site::Scripted => &shared.scripted.faults,
+    };
+    let fault = fault.take(&incoming.method, &incoming.path);
     let received = receive(&shared, &incoming, body).await;
     let broken = received.is_none();
     if let Some(payload) = received {
@@ -105,7 +117,10 @@ async fn take_in(shared: Arc<Shared>, site: Site, request: Request) -> (Pending,
     let treatment = fault.unwrap_or_default();
     if let Some(name) = treatment.name() {
         line.set("fault", name);
-        shared.clio.world().stats.faulted += 1;
+        match site {
+            Site::Clio | Site::Storage => shared.clio.world().stats.faulted += 1,
+            Site::Scripted => shared.scripted.world().faulted += 1,
+        }
     }
     let rest = treat(&shared, incoming, &treatment).await;
     (line, treatment.delay(), rest)
@@ -133,7 +148,7 @@ async fn treat(shared: &Arc<Shared>, incoming: Incoming, treatment: &Treatment) 
 
 async fn receive(shared: &Shared, incoming: &Incoming, body: Body) -> Option<Payload> {
     match incoming.site {
-        Site::Clio => to_bytes(body, MAX_BODY).await.ok().map(Payload::Bytes),
+        Site::Clio | Site::Scripted => to_bytes(body, MAX_BODY).await.ok().map(Payload::Bytes),
         Site::Storage => storage::receive(shared, incoming, body).await.ok(),
     }
 }
@@ -142,5 +157,6 @@ async fn perform(shared: &Shared, incoming: &Incoming) -> Answer {
     match incoming.site {
         Site::Clio => clio::perform(shared, incoming).await,
         Site::Storage => storage::perform(shared, incoming).await,
+        Site::Scripted => scripted::perform(shared, incoming),
     }
 }

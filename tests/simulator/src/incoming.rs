@@ -16,6 +16,7 @@ use crate::{
 pub(crate) enum Site {
     Clio,
     Storage,
+    Scripted,
 }
 
 impl Site {
@@ -23,6 +24,7 @@ impl Site {
         match self {
             Self::Clio => "clio",
             Self::Storage => "storage",
+            Self::Scripted => "test",
         }
     }
 
@@ -30,6 +32,7 @@ impl Site {
         match self {
             Self::Clio => "https://app.clio.com",
             Self::Storage => "https://clio-uploads.s3.amazonaws.com",
+            Self::Scripted => "https://api.test.invalid",
         }
     }
 
@@ -38,6 +41,7 @@ impl Site {
         match self {
             Self::Clio => "/clio",
             Self::Storage => "",
+            Self::Scripted => "/test",
         }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! `/clio/…` is Clio Manage, `/storage/…` the object storage its signed addresses lead to,
 //! `/_control/{platform}/…` scripts faults, limits and changes and shows what is there.
-//! Only Clio is played so far; another platform is a folder beside `clio` and two routes.
+//! `/test/…` is a platform that only the tests know. Another platform is a folder beside `clio` and two routes.
 //!
 //! A request's way: `exchange` takes it in, asks the faults, performs it, records it.
 
 mod clio;
 mod exchange;
+mod scripted;
 mod storage;
 
 mod fault;
@@ -17,6 +18,7 @@ mod redact;
 
 mod answer;
 mod clock;
+mod control;
 mod incoming;
 mod journal;
 mod listener;
@@ -33,6 +35,7 @@ use self::{
     clio::Clio,
     listener::{Cut, CuttingListener},
     record::Recorder,
+    scripted::Scripted,
     storage::Storage,
 };
 pub use self::{options::Options, program::main};
@@ -46,6 +49,7 @@ struct Shared {
     options: Options,
     address: SocketAddr,
     clio: Clio,
+    scripted: Scripted,
     storage: Storage,
     recorder: Arc<Recorder>,
     stop: watch::Receiver<bool>,
@@ -69,6 +73,7 @@ impl Simulator {
         let shared = Arc::new(Shared {
             address,
             clio: Clio::open(&options.state, &options)?,
+            scripted: Scripted::open(&options.state)?,
             storage: Storage::open(&options.state)?,
             recorder: Arc::new(Recorder::open(options.record.as_deref())?),
             stop: stopped.clone(),
@@ -109,8 +114,10 @@ impl Drop for Simulator {
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .nest("/_control/clio", clio::control())
+        .nest("/_control/test", scripted::control())
         .route("/clio/{*path}", any(exchange::call_clio))
         .route("/storage/{*path}", any(exchange::call_storage))
+        .route("/test/{*path}", any(exchange::call_scripted))
         .with_state(shared)
 }
 

@@ -38,6 +38,17 @@ fn default_mode() -> Mode {
     Mode::Sliding
 }
 
+impl Limits {
+    /// So many requests in any window of this length.
+    pub(crate) fn of(limit: usize, window_ms: i64) -> Self {
+        Self {
+            limit,
+            window_ms,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -5,7 +5,12 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 const REDACTED: &str = "[redacted]";
-const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+const SECRET_HEADERS: [&str; 4] = [
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "x-api-key",
+];
 const SECRET_NAMES: [&str; 9] = [
     "access_token",
     "client_secret",

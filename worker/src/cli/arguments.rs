@@ -185,6 +185,7 @@ fn parse_word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
 
 fn parse_scope(text: &str) -> Result<PauseScope, String> {
     PauseScope::parse(text)
+        .filter(|scope| *scope != PauseScope::Platform(Platform::Test))
         .ok_or_else(|| "must be all, platform:<name> or connection:<id>".to_owned())
 }
 

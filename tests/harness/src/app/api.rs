@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{App, Matter, Upload};
+use super::{App, Matter, Platform, Upload};
 use crate::{clock, eventually};
 
 /// An answer of ingress.
@@ -61,7 +61,16 @@ impl App {
 
     /// A firm admin's "Sync to Clio", waited for.
     pub async fn sync(&self, matter: Matter) -> Result<Answer> {
-        let url = format!("{}/api/v1/integrations/clio/sync", self.ingress_url());
+        self.sync_to(Platform::Clio, matter).await
+    }
+
+    /// The same with another platform.
+    pub async fn sync_to(&self, platform: Platform, matter: Matter) -> Result<Answer> {
+        let url = format!(
+            "{}/api/v1/integrations/{}/sync",
+            self.ingress_url(),
+            platform.word()
+        );
         let request = self
             .http
             .post(url)

@@ -1,4 +1,4 @@
-//! A person's browser on its way through the connect: ingress, Clio's consent, ingress again, dashboard.
+//! A person's browser on its way through the connect: ingress, the platform's consent, ingress again, dashboard.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
@@ -6,12 +6,17 @@ use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
-use super::{App, PUBLIC_URL};
+use super::{App, PUBLIC_URL, Platform};
 
 impl App {
     /// Connects the firm to Clio through every redirect, and returns where the browser landed.
     pub async fn connect(&self, firm: Uuid) -> Result<Url> {
-        let landed = self.try_connect(firm).await?;
+        self.connect_to(Platform::Clio, firm).await
+    }
+
+    /// The same with another platform.
+    pub async fn connect_to(&self, platform: Platform, firm: Uuid) -> Result<Url> {
+        let landed = self.try_connect_to(platform, firm).await?;
         ensure!(
             landed.as_str().contains("result=connected"),
             "the connect landed on {landed}"
@@ -21,7 +26,11 @@ impl App {
 
     /// The same, whatever the result.
     pub async fn try_connect(&self, firm: Uuid) -> Result<Url> {
-        let url = self.begin_connect(firm).await?;
+        self.try_connect_to(Platform::Clio, firm).await
+    }
+
+    async fn try_connect_to(&self, platform: Platform, firm: Uuid) -> Result<Url> {
+        let url = self.begin_connect_to(platform, firm).await?;
         let (consent, cookie) = self.follow_ticket(&url).await?;
         let back = self.consent(&consent).await?;
         self.come_back(&back, cookie.as_deref()).await
@@ -29,10 +38,13 @@ impl App {
 
     /// The firm admin's click: an address with a one-time ticket.
     pub async fn begin_connect(&self, firm: Uuid) -> Result<Url> {
+        self.begin_connect_to(Platform::Clio, firm).await
+    }
+
+    async fn begin_connect_to(&self, platform: Platform, firm: Uuid) -> Result<Url> {
         let token = self.tokens.firm_admin(firm)?;
-        let answer = self
-            .post("/api/v1/integrations/clio/connect", &token, &json!({}))
-            .await?;
+        let path = format!("/api/v1/integrations/{}/connect", platform.word());
+        let answer = self.post(&path, &token, &json!({})).await?;
         let url = answer.body["url"]
             .as_str()
             .with_context(|| format!("{answer:?}"))?;

@@ -30,6 +30,8 @@ pub struct AppSettings {
     pub clio_proxy: Option<SocketAddr>,
     /// The folder of another build's programs; this build's when nothing is said.
     pub programs: Option<PathBuf>,
+    /// The programs know the test platform too.
+    pub test_platform: bool,
     /// More settings, for both programs; a later one wins.
     pub more: Vec<(String, String)>,
 }
@@ -47,6 +49,7 @@ impl Default for AppSettings {
             database_proxy: None,
             clio_proxy: None,
             programs: None,
+            test_platform: false,
             more: Vec::new(),
         }
     }
@@ -55,6 +58,11 @@ impl Default for AppSettings {
 impl AppSettings {
     /// Where this program of ours lies.
     pub(super) fn program(&self, name: &str) -> Result<PathBuf> {
+        let name = match name {
+            "casehug-ingress" if self.test_platform => "ingress-with-test-platform",
+            "casehug-worker" if self.test_platform => "worker-with-test-platform",
+            other => other,
+        };
         match &self.programs {
             Some(folder) => Ok(folder.join(name)),
             None => built_program(name),
@@ -69,7 +77,8 @@ impl AppSettings {
         }
     }
 
-    fn common(&self, database_url: String, clio: &str) -> Vec<(String, String)> {
+    fn common(&self, database_url: String, simulator: &str) -> Vec<(String, String)> {
+        let delay = self.settle.as_secs().to_string();
         [
             ("DATABASE_URL", database_url),
             ("TOKEN_KEYS", TOKEN_KEYS.to_owned()),
@@ -77,12 +86,15 @@ impl AppSettings {
             ("DASHBOARD_URL", DASHBOARD_URL.to_owned()),
             ("CLIO_CLIENT_ID", "casehug-app".to_owned()),
             ("CLIO_CLIENT_SECRET", "casehug-app-secret".to_owned()),
-            ("CLIO_BASE_URL", format!("http://{clio}/clio")),
+            ("CLIO_BASE_URL", format!("http://{simulator}/clio")),
             ("CLIO_BUDGET", self.budget.clone()),
-            (
-                "CLIO_VISIBILITY_DELAY_SECONDS",
-                self.settle.as_secs().to_string(),
-            ),
+            ("CLIO_VISIBILITY_DELAY_SECONDS", delay.clone()),
+            ("TEST_CLIENT_ID", "casehug-app".to_owned()),
+            ("TEST_CLIENT_SECRET", "casehug-app-secret".to_owned()),
+            ("TEST_API_KEY", "casehug-app-key".to_owned()),
+            ("TEST_BASE_URL", format!("http://{simulator}/test")),
+            ("TEST_BUDGET", self.budget.clone()),
+            ("TEST_VISIBILITY_DELAY_SECONDS", delay),
             ("ALLOW_TEST_PROVIDERS", "1".to_owned()),
             ("RUST_LOG", "debug".to_owned()),
         ]

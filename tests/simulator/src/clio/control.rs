@@ -4,20 +4,17 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{FromRequest, Request, State, rejection::JsonRejection},
-    response::{IntoResponse, Response},
+    extract::State,
     routing::{get, post},
 };
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
     change::{self, Change},
-    refuse,
     row::Row,
     world::World,
 };
-use crate::{Shared, answer::Answer, fault::Fault, limiter::Limits};
+use crate::{Shared, answer::Answer, control::Given, fault::Fault, limiter::Limits};
 
 pub(crate) fn control() -> Router<Arc<Shared>> {
     Router::new()
@@ -29,29 +26,6 @@ pub(crate) fn control() -> Router<Arc<Shared>> {
         .route("/limits", get(show_limits).post(set_limits))
         .route("/change", post(apply_change))
         .route("/requests", get(list_requests).delete(clear_requests))
-}
-
-/// A body that is refused with words, whatever is wrong with it.
-struct Given<T>(T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Given<T> {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let refused = |rejection: JsonRejection| {
-            refuse(422, "ControlError", rejection.body_text()).into_response()
-        };
-        let axum::Json(given) = axum::Json::from_request(request, state)
-            .await
-            .map_err(refused)?;
-        Ok(Self(given))
-    }
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        Answer::into_response(self)
-    }
 }
 
 async fn show_state(State(shared): State<Arc<Shared>>) -> Answer {

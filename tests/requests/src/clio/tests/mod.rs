@@ -9,7 +9,7 @@ mod record;
 
 use serde_json::{Value, json};
 
-use super::check;
+use crate::check;
 
 const HOST: &str = "https://app.clio.com";
 

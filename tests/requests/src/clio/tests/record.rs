@@ -6,10 +6,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{get, post};
-use crate::clio_requests::{check, violations};
+use crate::{check, violations};
 
 #[test]
-fn only_requests_to_clio_are_checked_and_other_platforms_are_found() {
+fn requests_to_a_storage_are_not_checked_and_unknown_platforms_are_found() {
     let mut storage = get("/nowhere");
     storage["platform"] = json!("storage");
     let mut other = get("/users/who_am_i");
@@ -27,7 +27,7 @@ fn only_requests_to_clio_are_checked_and_other_platforms_are_found() {
     assert_eq!(report.requests_checked, 2);
     assert_eq!(
         report.violations,
-        ["line 3: the platform is neither clio nor storage"]
+        ["line 3: nothing is known of the platform"]
     );
 }
 

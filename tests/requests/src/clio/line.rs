@@ -24,7 +24,6 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Line {
-    pub(super) platform: String,
     method: String,
     url: String,
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! `check-requests RECORD`: every request to Clio in a simulator's record, against Clio's own description.
+//! `check-requests RECORD`: every request in a simulator's record, against its platform's own description.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,8 @@ use anyhow::{Context, Result, ensure};
 
 fn main() -> Result<()> {
     let record: PathBuf = std::env::args_os().nth(1).context("which record?")?.into();
-    let report = e2e::clio_requests::violations(&record)?;
-    say(&format!(
-        "{} requests to Clio checked",
-        report.requests_checked
-    ));
+    let report = requests::violations(&record)?;
+    say(&format!("{} requests checked", report.requests_checked));
     ensure!(
         report.violations.is_empty(),
         "invalid requests:\n{}",

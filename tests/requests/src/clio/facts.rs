@@ -11,7 +11,7 @@ use super::shape::Shape;
 const API: &str = "/api/v4";
 
 #[derive(Debug)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     pub(super) operations: Vec<Operation>,
     pub(super) records: Records,
 }
@@ -68,7 +68,7 @@ struct Entry {
 }
 
 impl Facts {
-    pub(super) fn load() -> anyhow::Result<Self> {
+    pub(crate) fn load() -> anyhow::Result<Self> {
         let mut operations = read(API, include_str!("operations.json")).context("operations")?;
         operations.extend(read("", include_str!("ours.json")).context("our operations")?);
         let records = serde_json::from_str(include_str!("records.json")).context("records")?;

@@ -1,3 +1,0 @@
-//! What the end-to-end tests and the demo check alike.
-
-pub mod clio_requests;

@@ -130,3 +130,5 @@ create table buckets (
 ) with (fillfactor = 50);
 select guard_by_firm('buckets');
 grant insert, update on buckets to casehug_firm;
+-- A bucket that firms share belongs to none of them: each sees how it stands, and a connect of any opens it.
+create policy shared on buckets to casehug_firm using (firm_id is null) with check (firm_id is null);

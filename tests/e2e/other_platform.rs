@@ -97,7 +97,7 @@ async fn an_approved_document_stands_there_with_its_contact_and_matter() {
     app.finish().await;
 }
 
-/// Shown after up to 20 s at random, some answers lost on the way: one record each, and the fifty share the looks at their contact.
+/// Shown after up to 20 s at random: one record each, and the fifty share the looks at their contact.
 #[tokio::test]
 async fn fifty_matters_of_one_client_wait_for_his_contact_with_shared_looks() {
     let app = start_with_it("2000/1s").await;

@@ -1,7 +1,7 @@
 //! The domain's words. Nothing here knows a database, a web framework or a provider's wire format.
 
 mod ids;
-mod platform;
+pub mod platform;
 
 pub mod capabilities;
 pub mod case_types;

@@ -2,20 +2,47 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A practice-management system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Platform {
     Clio,
     Lawmatics,
     Smokeball,
     Mycase,
-    /// A platform that is scripted by the project's own tests. No shipped program knows it, and none reads its name from a caller.
-    #[serde(skip_deserializing)]
+    /// A platform that is scripted by the project's own tests. No shipped program knows it, and none takes its name from a caller.
     Test,
+}
+
+/// As callers may name it: see [`Platform::ALL`].
+impl PartialSchema for Platform {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A practice-management system."))
+            .enum_values(Some(Self::ALL.map(Self::as_str)))
+            .into()
+    }
+}
+
+impl ToSchema for Platform {}
+
+/// Reads what a caller names: a platform that is sold, or none.
+///
+/// # Errors
+/// It is another word.
+pub fn read_sold<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Platform>, D::Error> {
+    let platform = Option::<Platform>::deserialize(deserializer)?;
+    if platform == Some(Platform::Test) {
+        return Err(D::Error::custom("unknown platform"));
+    }
+    Ok(platform)
 }
 
 /// A name that is none of the platforms.

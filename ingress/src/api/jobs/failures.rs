@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use shared::domain::job::JobKind;
-use shared::domain::{FirmId, Platform};
+use shared::domain::{FirmId, Platform, platform};
 use shared::queue::admin::{self, Failures, JobFilter};
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -20,6 +20,7 @@ pub(crate) struct FailuresQuery {
     /// An operator may leave it out: then all firms' jobs are meant.
     firm_id: Option<Uuid>,
     #[param(inline)]
+    #[serde(default, deserialize_with = "platform::read_sold")]
     platform: Option<Platform>,
     #[param(value_type = Option<String>)]
     kind: Option<JobKind>,

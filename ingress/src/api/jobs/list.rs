@@ -5,7 +5,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use shared::domain::job::JobKind;
-use shared::domain::{FirmId, MatterId, Platform};
+use shared::domain::{FirmId, MatterId, Platform, platform};
 use shared::queue::admin::{self, JobFilter, JobPage, JobState, Seek};
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -26,6 +26,7 @@ pub(crate) struct ListQuery {
     #[param(inline)]
     state: Option<JobState>,
     #[param(inline)]
+    #[serde(default, deserialize_with = "platform::read_sold")]
     platform: Option<Platform>,
     /// `sync_matter`, `sync_document`, …
     #[param(value_type = Option<String>)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{FirmId, MatterId, Platform, job::JobKind};
+use crate::domain::{FirmId, MatterId, Platform, job::JobKind, platform};
 
 /// Where a job stands. Done and skipped jobs live on as their log row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -25,7 +25,10 @@ pub struct JobFilter {
     pub firm_id: Option<FirmId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<JobState>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "platform::read_sold"
+    )]
     pub platform: Option<Platform>,
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none")]

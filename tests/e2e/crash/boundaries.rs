@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use harness::{Protocol, Side};
 
 use super::Boundary;
-use super::walker::Walker;
+use super::walker::{Route, Walker};
 
 /// A lease that took nothing is no step of a sync.
 pub(super) fn rows_at_least(label: &str) -> u64 {
@@ -35,15 +35,16 @@ fn is_background(label: &str) -> bool {
 }
 
 /// The boundaries of a sync, from a recorded run.
-pub(super) async fn boundaries(search_lag: bool) -> Vec<Boundary> {
-    let walker = Walker::start(search_lag).await;
+pub(super) async fn boundaries(route: Route) -> Vec<Boundary> {
+    let walker = Walker::start(route).await;
     let matter = walker.matter(0).await;
     let upload = walker
         .app
         .upload(matter, "intake.pdf", None, b"%PDF-1.7")
         .await
         .unwrap();
-    let (database_before, clio_before) = (walker.database.steps().len(), walker.clio.steps().len());
+    let (database_before, provider_before) =
+        (walker.database.steps().len(), walker.provider.steps().len());
     walker.app.approve(&[upload]).await.unwrap();
     walker.settle().await.unwrap();
     let mut boundaries = Vec::new();
@@ -52,7 +53,10 @@ pub(super) async fn boundaries(search_lag: bool) -> Vec<Boundary> {
             Protocol::Postgres,
             walker.database.steps().split_off(database_before),
         ),
-        (Protocol::Http, walker.clio.steps().split_off(clio_before)),
+        (
+            Protocol::Http,
+            walker.provider.steps().split_off(provider_before),
+        ),
     ] {
         let mut seen: BTreeMap<String, u64> = BTreeMap::new();
         for step in steps {

@@ -3,12 +3,13 @@
 use harness::eventually;
 use serde_json::json;
 
+use super::CLIO;
 use super::walker::Walker;
 use crate::support::SOON;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn crash_an_effect_that_is_applied_late_is_found_and_adopted() {
-    let mut walker = Walker::start(false).await;
+    let mut walker = Walker::start(CLIO).await;
     for (number, path) in (1..).zip(["contacts", "matters", "documents"]) {
         for (offset, what) in [
             (0, json!({ "apply_after_ms": 1000 })),

@@ -10,7 +10,24 @@ mod walker;
 mod late_effects;
 mod walk;
 
+use harness::app::Platform;
 use harness::{Protocol, Side};
+
+use walker::Route;
+
+const CLIO: Route = Route {
+    platform: Platform::Clio,
+    search_lag: false,
+};
+const LAGGING_CLIO: Route = Route {
+    search_lag: true,
+    ..CLIO
+};
+/// Records are accepted first, and shown half a second later at least.
+const TEST: Route = Route {
+    platform: Platform::Test,
+    search_lag: false,
+};
 
 /// A boundary of a sync.
 #[derive(Debug, Clone, PartialEq, Eq)]

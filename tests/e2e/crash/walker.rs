@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use harness::app::{Matter, Person};
+use harness::app::{Matter, Person, Platform};
 use harness::{AppSettings, Held, Hold, Protocol, Proxy, eventually};
 use serde_json::{Value, json};
 
@@ -16,20 +16,30 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// Shorter than the settle time: what is within it must be found.
 const SEARCH_LAG: Duration = Duration::from_secs(1);
 
+/// What is walked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route {
+    pub(super) platform: Platform,
+    /// New records stay out of lists for a while.
+    pub(super) search_lag: bool,
+}
+
 /// A system whose workers go through both proxies.
 pub(super) struct Walker {
     pub(super) app: TestApp,
     pub(super) database: Proxy,
-    pub(super) clio: Proxy,
+    pub(super) provider: Proxy,
+    platform: Platform,
 }
 
 impl Walker {
-    pub(super) async fn start(search_lag: bool) -> Self {
+    pub(super) async fn start(route: Route) -> Self {
         let settings = AppSettings {
             workers: 0,
             lease: LEASE,
             settle: SETTLE,
-            search_lag: if search_lag {
+            test_platform: route.platform == Platform::Test,
+            search_lag: if route.search_lag {
                 SEARCH_LAG
             } else {
                 Duration::ZERO
@@ -37,39 +47,54 @@ impl Walker {
             ..AppSettings::default()
         };
         let mut app = start_with(settings).await;
+        let off = json!({ "mode": "off" });
+        app.limits_at(Platform::Test, &off).await.unwrap();
         let postgres = SocketAddr::from((Ipv4Addr::LOCALHOST, cluster().port()));
         let database = Proxy::start(Protocol::Postgres, postgres).await.unwrap();
         let simulator = app.simulator_socket().unwrap();
-        let clio = Proxy::start(Protocol::Http, simulator).await.unwrap();
+        let provider = Proxy::start(Protocol::Http, simulator).await.unwrap();
         app.settings.database_proxy = Some(database.address());
-        app.settings.clio_proxy = Some(clio.address());
+        app.settings.clio_proxy = Some(provider.address());
         app.start_worker().await.unwrap();
         Self {
             app,
             database,
-            clio,
+            provider,
+            platform: route.platform,
         }
     }
 
-    /// A firm of its own for every case: its own account at Clio, contact, matter and document.
+    /// A firm of its own for every case: its own account, contact, matter and document.
     pub(super) async fn matter(&self, number: usize) -> Matter {
         let firm = self.app.firm().await.unwrap();
         let email = format!("person{number}@example.com");
         let person = Person::new("Ann", "Lee", Some(&email));
         let client = self.app.client(firm, &person).await.unwrap();
-        let login = json!({ "login": { "account_id": 5000 + number, "account_name": "Firm" } });
-        self.app.change(&login).await.unwrap();
-        self.app.connect(firm).await.unwrap();
+        let login = match self.platform {
+            Platform::Clio => json!({ "account_id": self.account(number), "account_name": "Firm" }),
+            Platform::Test => self.account(number),
+        };
+        let login = json!({ "login": login });
+        self.app.change_at(self.platform, &login).await.unwrap();
+        self.app.connect_to(self.platform, firm).await.unwrap();
         self.app
             .matter(firm, client, "Lee v. Lee", Some("custody_only"))
             .await
             .unwrap()
     }
 
+    /// As the simulator names it.
+    fn account(&self, number: usize) -> Value {
+        match self.platform {
+            Platform::Clio => json!(5000 + number),
+            Platform::Test => json!(format!("account-{number}")),
+        }
+    }
+
     fn hold(&self, boundary: &Boundary) -> Held {
         let proxy = match boundary.protocol {
             Protocol::Postgres => &self.database,
-            Protocol::Http => &self.clio,
+            Protocol::Http => &self.provider,
         };
         proxy.hold(Hold {
             label: boundary.label.clone(),
@@ -179,10 +204,10 @@ impl Walker {
 
     pub(super) async fn check(&self, matter: Matter, number: usize) -> Result<(), String> {
         let lines = self.app.log_lines(matter.firm).await.unwrap();
-        let clio = self.app.clio().await.unwrap();
-        let account = json!(5000 + number);
+        let held = self.app.held_by(self.platform).await.unwrap();
+        let account = self.account(number);
         let of_account = |kind: &str| -> Vec<Value> {
-            let rows = clio[kind].as_array().cloned().unwrap_or_default();
+            let rows = held[kind].as_array().cloned().unwrap_or_default();
             rows.into_iter()
                 .filter(|row| row["account_id"] == account)
                 .collect()

@@ -1,5 +1,5 @@
 //! Broken rules of the queue: what the workers' own auditors saw, what the service's auditor and a look of our own find at the end,
-//! and caps: a moment at which one connection had more than one job at work beside one running transfer (Clio's and Lawmatics' cap).
+//! and caps: a moment at which one connection had more jobs at work, beside one running transfer, than its platform's cap.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,9 +7,6 @@ use uuid::Uuid;
 
 use crate::database::{Broken, Database, Lane};
 use crate::ledger::{Hold, Ledger};
-
-/// Every connection of the run is to Clio.
-const CAP: usize = 1;
 
 pub(crate) fn find(ledger: &Ledger) -> Vec<String> {
     // What is recorded was counted too; a count also survives where nothing could be written, a record where a process died.
@@ -99,6 +96,10 @@ fn held_by_the_dead(lane: &Lane, database: &Database) -> bool {
 }
 
 fn caps(ledger: &Ledger) -> Vec<String> {
+    let connections = ledger.database.connections.iter();
+    let caps: HashMap<Uuid, usize> = connections
+        .map(|connection| (connection.id, connection.platform.cap()))
+        .collect();
     let mut holds: Vec<&Hold> = ledger.holds.iter().collect();
     holds.sort_by_key(|hold| hold.at);
     let mut held: HashMap<Uuid, HashMap<&str, bool>> = HashMap::new();
@@ -110,7 +111,8 @@ fn caps(ledger: &Ledger) -> Vec<String> {
             None => lanes.remove(hold.lane.as_str()),
         };
         let transfers = lanes.values().filter(|transferring| **transferring).count();
-        if hold.worker.is_some() && (lanes.len() - transfers > CAP || transfers > 1) {
+        let cap = caps.get(&hold.connection_id).copied().unwrap_or(1);
+        if hold.worker.is_some() && (lanes.len() - transfers > cap || transfers > 1) {
             found.push(format!(
                 "breach: connection {} had {} jobs at work and {transfers} transfers at {}",
                 hold.connection_id,

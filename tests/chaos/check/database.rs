@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::ledger::Time;
+use crate::platform::Platform;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -15,6 +16,7 @@ pub(crate) struct Database {
     pub(crate) events: Vec<Event>,
     pub(crate) logs: Vec<Log>,
     pub(crate) activity: Vec<Activity>,
+    pub(crate) connections: Vec<Connection>,
     /// What the service's auditors recorded in the run.
     pub(crate) recorded: Vec<Broken>,
     /// What its auditor found at the end.
@@ -65,6 +67,12 @@ pub(crate) struct Log {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Activity {
     pub(crate) details: Value,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Connection {
+    pub(crate) id: Uuid,
+    pub(crate) platform: Platform,
 }
 
 /// A breach in the auditor's own words.

@@ -1,4 +1,4 @@
-//! What stands at the provider, by effect key: account and e-mail, account and matter, account and upload.
+//! What stands at the providers, by effect key: account and e-mail, account and matter, account and upload.
 
 use std::collections::HashMap;
 
@@ -6,9 +6,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::ledger::State;
+use crate::platform::Platform;
 
-/// Our id travels with a document under this name.
-const PROPERTY: &str = "casehug_document_id";
+/// An account of a platform.
+pub(crate) type Account = (Platform, u64);
 
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -20,30 +21,38 @@ pub(crate) struct Document {
 /// Every list has more than one entry only where something was made twice.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
-    pub(crate) contacts: HashMap<(u64, String), Vec<u64>>,
-    pub(crate) matters: HashMap<(u64, Uuid), Vec<u64>>,
-    pub(crate) documents: HashMap<(u64, Uuid), Vec<Document>>,
+    pub(crate) contacts: HashMap<(Account, String), Vec<u64>>,
+    pub(crate) matters: HashMap<(Account, Uuid), Vec<u64>>,
+    pub(crate) documents: HashMap<(Account, Uuid), Vec<Document>>,
 }
 
 impl Effects {
-    pub(crate) fn of(state: &State) -> Self {
+    pub(crate) fn of(states: &HashMap<Platform, State>) -> Self {
         let mut effects = Self::default();
+        for (platform, state) in states {
+            effects.add(*platform, state);
+        }
+        effects
+    }
+
+    fn add(&mut self, platform: Platform, state: &State) {
+        let account = |record: &Value| (platform, platform.account(record));
         for contact in &state.contacts {
-            for email in emails(contact) {
+            for email in platform.emails(contact) {
                 let key = (account(contact), email);
-                effects.contacts.entry(key).or_default().push(id(contact));
+                self.contacts.entry(key).or_default().push(id(contact));
             }
         }
         for matter in &state.matters {
-            if let Some(ours) = parsed(&matter["client_reference"]) {
+            if let Some(ours) = platform.matter_of(matter) {
                 let key = (account(matter), ours);
-                effects.matters.entry(key).or_default().push(id(matter));
+                self.matters.entry(key).or_default().push(id(matter));
             }
         }
         for document in &state.documents {
-            if let Some(upload) = upload_of(document) {
+            if let Some(upload) = platform.upload_of(document) {
                 let key = (account(document), upload);
-                let list = effects.documents.entry(key).or_default();
+                let list = self.documents.entry(key).or_default();
                 list.push(Document {
                     id: id(document),
                     complete: document["fully_uploaded"] == true,
@@ -51,32 +60,7 @@ impl Effects {
                 });
             }
         }
-        effects
     }
-}
-
-/// The upload that a document, or the request that makes one, is for.
-pub(crate) fn upload_of(document: &Value) -> Option<Uuid> {
-    let properties = document["external_properties"].as_array()?;
-    let ours = properties
-        .iter()
-        .find(|property| property["name"] == PROPERTY)?;
-    parsed(&ours["value"])
-}
-
-/// In lower case, as contacts are matched.
-pub(crate) fn emails(contact: &Value) -> Vec<String> {
-    let list = contact["email_addresses"].as_array().into_iter().flatten();
-    list.filter_map(|email| Some(email["address"].as_str()?.trim().to_lowercase()))
-        .collect()
-}
-
-pub(crate) fn parsed(text: &Value) -> Option<Uuid> {
-    text.as_str()?.parse().ok()
-}
-
-fn account(row: &Value) -> u64 {
-    row["account_id"].as_u64().unwrap_or_default()
 }
 
 fn id(row: &Value) -> u64 {

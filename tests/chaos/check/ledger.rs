@@ -13,6 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::database::Database;
+use crate::platform::Platform;
 
 pub(crate) type Time = DateTime<Utc>;
 
@@ -29,7 +30,7 @@ pub(crate) struct Ledger {
     pub(crate) workers: Vec<Worker>,
     pub(crate) appends: Vec<Append>,
     pub(crate) calls: Vec<Call>,
-    pub(crate) state: State,
+    pub(crate) states: HashMap<Platform, State>,
     pub(crate) database: Database,
 }
 
@@ -45,6 +46,7 @@ pub(crate) struct Run {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Matter {
     pub(crate) matter: Uuid,
+    pub(crate) platform: Platform,
     pub(crate) account: u64,
     pub(crate) email: String,
 }
@@ -126,7 +128,7 @@ pub(crate) struct Append {
     pub(crate) process: Option<String>,
 }
 
-/// A request that the provider received.
+/// A request that a provider received.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Call {
     pub(crate) at: Time,
@@ -137,7 +139,7 @@ pub(crate) struct Call {
     pub(crate) body: Value,
 }
 
-/// What the provider holds at the end.
+/// What a provider holds at the end.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct State {
@@ -160,7 +162,7 @@ impl Ledger {
             workers: lines(folder, "workers")?,
             appends: lines(folder, "appends")?,
             calls: lines(folder, "calls")?,
-            state: whole(folder, "state")?,
+            states: whole(folder, "states")?,
             database: whole(folder, "database")?,
         })
     }

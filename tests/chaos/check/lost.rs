@@ -9,14 +9,14 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::effects::Effects;
+use crate::effects::{Account, Effects};
 use crate::ledger::{Ledger, Post};
 
 pub(crate) fn find(ledger: &Ledger, effects: &Effects) -> Vec<String> {
-    let accounts: HashMap<Uuid, u64> = ledger
+    let accounts: HashMap<Uuid, Account> = ledger
         .matters
         .iter()
-        .map(|matter| (matter.matter, matter.account))
+        .map(|matter| (matter.matter, (matter.platform, matter.account)))
         .collect();
     let inbox: HashMap<&str, &str> = ledger
         .database
@@ -38,8 +38,8 @@ pub(crate) fn find(ledger: &Ledger, effects: &Effects) -> Vec<String> {
                 Some(&"rejected") => return Some(format!("lost: event {id} was rejected")),
                 Some(_) => {}
             }
-            let account = accounts.get(&post.matter).copied().unwrap_or_default();
-            let stands = stands(post, account, effects);
+            let account = accounts.get(&post.matter).copied();
+            let stands = account.is_some_and(|account| stands(post, account, effects));
             (!stands && !failures.answer_for(post)).then(|| {
                 format!(
                     "lost: event {id}, matter {}, upload {:?}",
@@ -50,7 +50,7 @@ pub(crate) fn find(ledger: &Ledger, effects: &Effects) -> Vec<String> {
         .collect()
 }
 
-fn stands(post: &Post, account: u64, effects: &Effects) -> bool {
+fn stands(post: &Post, account: Account, effects: &Effects) -> bool {
     let Some(upload) = post.upload else {
         return effects.matters.contains_key(&(account, post.matter));
     };

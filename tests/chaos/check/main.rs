@@ -22,6 +22,7 @@ mod effects;
 mod holders;
 mod ledger;
 mod lost;
+mod platform;
 mod reordered;
 mod stale;
 mod stall;

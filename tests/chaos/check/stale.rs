@@ -10,12 +10,11 @@
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
-use serde_json::Value;
 use uuid::Uuid;
 
-use crate::effects::{emails, parsed, upload_of};
 use crate::holders::{Holders, Tenure};
 use crate::ledger::{Call, Hold, Ledger, Time};
+use crate::platform::{Platform, Target};
 
 const SLACK: TimeDelta = TimeDelta::milliseconds(500);
 
@@ -48,15 +47,18 @@ fn outcomes(ledger: &Ledger, holders: &Holders<'_>) -> Vec<String> {
 }
 
 fn writes(ledger: &Ledger, holders: &Holders<'_>) -> Vec<String> {
-    let matters = Matters::of(ledger);
+    let matters = Matters::new(ledger);
     let mut found = Vec::new();
-    for call in ledger.calls.iter().filter(|call| is_write(call)) {
+    for call in &ledger.calls {
+        let Some((platform, target)) = write_of(call) else {
+            continue;
+        };
         let host = call.headers.get("host");
         let Some(process) = host.and_then(|host| ledger.run.hosts.get(host)) else {
             continue;
         };
         let left = left_at(ledger, process, call.at);
-        let targets = matters.of_call(call);
+        let targets = matters.of(platform, &target);
         let held = targets.iter().any(|matter| {
             let tenures = holders.of_matter(*matter);
             tenures
@@ -71,12 +73,6 @@ fn writes(ledger: &Ledger, holders: &Holders<'_>) -> Vec<String> {
         }
     }
     found
-}
-
-fn is_write(call: &Call) -> bool {
-    call.platform == "clio"
-        && call.url.contains("/api/v4/")
-        && ["POST", "PATCH"].contains(&call.method.as_str())
 }
 
 /// Held for a while between the moment at which the bytes left and the one at which they came.
@@ -96,28 +92,36 @@ fn left_at(ledger: &Ledger, process: &str, came: Time) -> Time {
     held_up.map(|blow| blow.at).min().unwrap_or(came)
 }
 
+/// What a request creates or changes, and where.
+fn write_of(call: &Call) -> Option<(Platform, Target)> {
+    let mut platforms = Platform::ALL.into_iter();
+    let platform = platforms.find(|one| one.word() == call.platform)?;
+    Some((platform, platform.target(call)?))
+}
+
 /// Which matters' lanes a request can be for.
 struct Matters {
     of_upload: HashMap<Uuid, Uuid>,
-    of_document: HashMap<String, Uuid>,
+    of_document: HashMap<(Platform, String), Uuid>,
     of_email: HashMap<String, Vec<Uuid>>,
 }
 
 impl Matters {
-    fn of(ledger: &Ledger) -> Self {
+    fn new(ledger: &Ledger) -> Self {
         let of_upload: HashMap<Uuid, Uuid> = ledger
             .posts
             .iter()
             .filter_map(|post| Some((post.upload?, post.matter)))
             .collect();
-        let documents = ledger.state.documents.iter();
-        let of_document = documents.filter_map(|document| {
-            Some((
-                document["id"].to_string(),
-                *of_upload.get(&upload_of(document)?)?,
-            ))
-        });
-        let of_document = of_document.collect();
+        let mut of_document = HashMap::new();
+        for (platform, state) in &ledger.states {
+            for document in &state.documents {
+                let upload = platform.upload_of(document);
+                if let Some(matter) = upload.and_then(|upload| of_upload.get(&upload)) {
+                    of_document.insert((*platform, document["id"].to_string()), *matter);
+                }
+            }
+        }
         let mut of_email: HashMap<String, Vec<Uuid>> = HashMap::new();
         for matter in &ledger.matters {
             of_email
@@ -133,30 +137,16 @@ impl Matters {
     }
 
     /// A contact may be made for any matter of its e-mail.
-    fn of_call(&self, call: &Call) -> Vec<Uuid> {
-        let data = &call.body["data"];
-        let path = call.url.split(['?', '#']).next().unwrap_or_default();
-        if path.ends_with("/contacts.json") {
-            return self.of_contact(data);
-        }
-        let one = if path.ends_with("/matters.json") {
-            parsed(&data["client_reference"])
-        } else if path.ends_with("/documents.json") {
-            upload_of(data).and_then(|upload| self.of_upload.get(&upload).copied())
-        } else {
-            let id = path.rsplit('/').next().unwrap_or_default();
-            self.of_document.get(id.trim_end_matches(".json")).copied()
+    fn of(&self, platform: Platform, target: &Target) -> Vec<Uuid> {
+        let one = match target {
+            Target::Contact(emails) => {
+                let matters = emails.iter().filter_map(|email| self.of_email.get(email));
+                return matters.flatten().copied().collect();
+            }
+            Target::Matter(matter) => Some(*matter),
+            Target::Upload(upload) => self.of_upload.get(upload).copied(),
+            Target::Document(id) => self.of_document.get(&(platform, id.clone())).copied(),
         };
         one.into_iter().collect()
-    }
-
-    fn of_contact(&self, data: &Value) -> Vec<Uuid> {
-        let emails = emails(data);
-        emails
-            .iter()
-            .filter_map(|email| self.of_email.get(email))
-            .flatten()
-            .copied()
-            .collect()
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     pub(crate) fn of(ledger: &Ledger) -> Self {
-        let effects = Effects::of(&ledger.state);
+        let effects = Effects::of(&ledger.states);
         let accepted = ledger.posts.iter().filter(|post| post.is_accepted());
         let accepted: HashSet<Uuid> = accepted.map(|post| post.event).collect();
         let blows = |kind: &str| ledger.blows.iter().filter(|blow| blow.kind == kind).count();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use harness::app::Platform;
 
 use crate::sabotage::Sabotage;
 
@@ -25,12 +26,31 @@ pub(crate) struct Arguments {
     /// Keeps everything here; else a folder of its own that goes when the run is green.
     #[arg(long)]
     folder: Option<PathBuf>,
+    /// All firms are on this platform; else half of them on each.
+    #[arg(long, env = "PLATFORM")]
+    pub(crate) platform: Option<OnePlatform>,
     /// Takes one safeguard away: the run must fail.
     #[arg(long, env = "SABOTAGE")]
     pub(crate) sabotage: Option<Sabotage>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OnePlatform {
+    Clio,
+    Test,
+}
+
 impl Arguments {
+    /// Which platform the how-many-eth firm is on.
+    pub(crate) fn platform_of(&self, firm: u64) -> Platform {
+        match self.platform {
+            Some(OnePlatform::Clio) => Platform::Clio,
+            Some(OnePlatform::Test) => Platform::Test,
+            None if firm.is_multiple_of(2) => Platform::Clio,
+            None => Platform::Test,
+        }
+    }
+
     pub(crate) fn length(&self) -> Duration {
         let asked = Duration::from_secs_f64(self.minutes * 60.0);
         match self.sabotage {

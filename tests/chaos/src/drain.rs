@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::app::Matter;
+use harness::app::{Matter, Platform};
 use harness::eventually;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -97,19 +97,24 @@ async fn innocent(stage: &Stage) -> Result<Vec<Matter>> {
         .collect())
 }
 
-/// A firm admin's "Sync to Clio": whatever of the matter is not there yet is brought there.
+/// A firm admin's "Sync": whatever of the matter is not there yet is brought there.
 async fn ask_again(stage: &Stage, matter: Matter) -> Result<()> {
     let url = stage
         .ingresses()
         .find_map(|player| player.url.clone())
         .context("there is an ingress")?;
     let token = stage.app.tokens.firm_admin(matter.firm)?;
+    let platform: String =
+        sqlx::query_scalar("select platform from firm_integrations where firm_id = $1")
+            .bind(matter.firm)
+            .fetch_one(&stage.app.admin)
+            .await?;
     // An ingress may still hold connections of a server that was restarted: it says 503, and an admin asks again.
     let asked = eventually(ASK, || async {
         let request = stage
             .app
             .http
-            .post(format!("{url}/api/v1/integrations/clio/sync"))
+            .post(format!("{url}/api/v1/integrations/{platform}/sync"))
             .bearer_auth(&token)
             .json(&serde_json::json!({ "matter_id": matter.id }));
         let answer = stage.app.send(request).await.ok()?;
@@ -118,10 +123,14 @@ async fn ask_again(stage: &Stage, matter: Matter) -> Result<()> {
     asked.await.context("ask again")
 }
 
-/// What there is now, at the provider and in the database.
+/// What there is now, at the providers and in the database.
 pub(crate) async fn write_state(stage: &Stage) -> Result<()> {
-    let state: Value = stage.app.clio().await?;
-    stage.ledger.write("state", &state)?;
+    let mut states = Map::new();
+    for platform in [Platform::Clio, Platform::Test] {
+        let held = stage.app.held_by(platform).await?;
+        states.insert(platform.word().to_owned(), held);
+    }
+    stage.ledger.write("states", &Value::Object(states))?;
     let audit = harness::app::audit(stage.app.database.url(), &[]).await?;
     history::write(&stage.app.admin, &audit, &stage.ledger).await?;
     let calls = stage.ledger.folder().join("calls.jsonl");

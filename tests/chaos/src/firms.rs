@@ -4,10 +4,11 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use harness::App;
-use harness::app::{Matter, Person};
+use harness::app::{Matter, Person, Platform};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::arguments::Arguments;
 use crate::ledger::Ledger;
 
 const FIRMS: u64 = 24;
@@ -23,6 +24,7 @@ const FIRST_ACCOUNT: u64 = 5001;
 #[derive(Debug)]
 pub(crate) struct Firm {
     id: Uuid,
+    platform: Platform,
     account: u64,
     clients: Vec<Client>,
     matters: Mutex<Vec<Matter>>,
@@ -44,7 +46,8 @@ impl Firm {
     ) -> Result<Matter> {
         let client = &self.clients[client % self.clients.len()];
         let matter = app.matter(self.id, client.id, "A case", None).await?;
-        let line = json!({ "matter": matter.id, "firm": self.id, "account": self.account, "email": client.email });
+        let line = json!({ "matter": matter.id, "firm": self.id, "platform": self.platform.word(), "account": self.account,
+            "email": client.email });
         ledger.note("matters", &line)?;
         self.matters
             .lock()
@@ -60,10 +63,11 @@ impl Firm {
     }
 }
 
-pub(crate) async fn found(app: &App, ledger: &Ledger) -> Result<Vec<Firm>> {
+pub(crate) async fn found(app: &App, ledger: &Ledger, arguments: &Arguments) -> Result<Vec<Firm>> {
     let mut firms = Vec::new();
-    for account in FIRST_ACCOUNT..FIRST_ACCOUNT + FIRMS {
-        let firm = found_one(app, account).await?;
+    for number in 0..FIRMS {
+        let platform = arguments.platform_of(number);
+        let firm = found_one(app, platform, FIRST_ACCOUNT + number).await?;
         for client in 0..FIRST_MATTERS {
             firm.open_matter(app, ledger, client).await?;
         }
@@ -73,16 +77,24 @@ pub(crate) async fn found(app: &App, ledger: &Ledger) -> Result<Vec<Firm>> {
 }
 
 /// A firm apart, whose one case is bad for workers.
-pub(crate) async fn found_poisoned(app: &App, ledger: &Ledger) -> Result<Matter> {
-    let firm = found_one(app, FIRST_ACCOUNT + FIRMS).await?;
+pub(crate) async fn found_poisoned(
+    app: &App,
+    ledger: &Ledger,
+    arguments: &Arguments,
+) -> Result<Matter> {
+    let platform = arguments.platform_of(FIRMS);
+    let firm = found_one(app, platform, FIRST_ACCOUNT + FIRMS).await?;
     firm.open_matter(app, ledger, 0).await
 }
 
-async fn found_one(app: &App, account: u64) -> Result<Firm> {
+async fn found_one(app: &App, platform: Platform, account: u64) -> Result<Firm> {
     let id = app.firm().await?;
-    let login = json!({ "login": { "account_id": account, "account_name": "Firm" } });
-    app.change(&login).await?;
-    app.connect(id).await?;
+    let login = match platform {
+        Platform::Clio => json!({ "account_id": account, "account_name": "Firm" }),
+        Platform::Test => json!(account.to_string()),
+    };
+    app.change_at(platform, &json!({ "login": login })).await?;
+    app.connect_to(platform, id).await?;
     sqlx::query(SETTINGS).bind(id).execute(&app.admin).await?;
     let mut clients = Vec::new();
     for number in 0..CLIENTS {
@@ -95,6 +107,7 @@ async fn found_one(app: &App, account: u64) -> Result<Firm> {
     }
     Ok(Firm {
         id,
+        platform,
         account,
         clients,
         matters: Mutex::default(),

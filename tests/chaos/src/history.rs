@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgPool, raw_sql};
 use crate::ledger::Ledger;
 
 /// What the checker reads of the end.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "select to_jsonb(t) from lanes t",
     "select to_jsonb(t) from jobs t",
     "select to_jsonb(t) from workers t",
@@ -15,9 +15,17 @@ const TABLES: [&str; 7] = [
     "select to_jsonb(t) from integration_sync_logs t",
     "select to_jsonb(t) from activity t",
     "select to_jsonb(t) from audit_breaches t",
+    "select jsonb_build_object('id', t.id, 'platform', t.platform) from firm_integrations t",
 ];
-const NAMES: [&str; 7] = [
-    "lanes", "jobs", "workers", "events", "logs", "activity", "recorded",
+const NAMES: [&str; 8] = [
+    "lanes",
+    "jobs",
+    "workers",
+    "events",
+    "logs",
+    "activity",
+    "recorded",
+    "connections",
 ];
 
 pub(crate) async fn install(admin: &PgPool) -> Result<()> {

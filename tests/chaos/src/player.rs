@@ -55,6 +55,10 @@ impl Player {
                 "CLIO_BASE_URL".to_owned(),
                 format!("http://{}/clio", provider.address()),
             ),
+            (
+                "TEST_BASE_URL".to_owned(),
+                format!("http://{}/test", provider.address()),
+            ),
         ]);
         if let Some(file) = clock {
             std::fs::write(file, "+0")?;

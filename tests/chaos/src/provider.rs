@@ -1,6 +1,7 @@
-//! The provider's misbehaviour: the next few requests of a kind meet it.
+//! The providers' misbehaviour: the next few requests of a kind meet it.
 
 use anyhow::Result;
+use harness::app::Platform;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -8,31 +9,69 @@ use serde_json::{Value, json};
 
 use crate::stage::Stage;
 
-const WRITES: [(&str, &str); 5] = [
-    ("POST", "/api/v4/contacts.json"),
-    ("POST", "/api/v4/matters.json"),
-    ("POST", "/api/v4/documents.json"),
-    ("PATCH", "/api/v4/documents/*"),
-    ("PUT", "/storage/*"),
+/// Kinds of requests that misbehave, four of five times a write.
+struct Ways {
+    platform: Platform,
+    writes: &'static [(&'static str, &'static str)],
+    reads: &'static [(&'static str, &'static str)],
+}
+
+const WAYS: [Ways; 2] = [
+    Ways {
+        platform: Platform::Clio,
+        writes: &[
+            ("POST", "/api/v4/contacts.json"),
+            ("POST", "/api/v4/matters.json"),
+            ("POST", "/api/v4/documents.json"),
+            ("PATCH", "/api/v4/documents/*"),
+            ("PUT", "/storage/*"),
+        ],
+        reads: &[("GET", "/api/v4/contacts"), ("GET", "/api/v4/*")],
+    },
+    Ways {
+        platform: Platform::Test,
+        writes: &[
+            ("POST", "/v1/contacts"),
+            ("POST", "/v1/matters"),
+            ("POST", "/v1/matters/*/files"),
+            ("PUT", "/bytes/*"),
+        ],
+        reads: &[("GET", "/v1/contacts"), ("GET", "/v1/*")],
+    },
 ];
-const READS: [(&str, &str); 2] = [("GET", "/api/v4/contacts"), ("GET", "/api/v4/*")];
 
 /// The seed alone decides what.
 pub(crate) async fn misbehave(stage: &Stage, seed: u64) -> Result<()> {
     let mut random = StdRng::seed_from_u64(seed);
-    let (method, path) = *if random.random_bool(0.8) {
-        WRITES.choose(&mut random).unwrap_or(&WRITES[0])
-    } else {
-        READS.choose(&mut random).unwrap_or(&READS[0])
-    };
-    let (times, what) = treatment(&mut random);
-    stage.app.fault(method, path, times, &what).await
+    for ways in &WAYS {
+        let kinds = if random.random_bool(0.8) {
+            ways.writes
+        } else {
+            ways.reads
+        };
+        let Some((method, path)) = kinds.choose(&mut random) else {
+            continue;
+        };
+        let (times, what) = treatment(&mut random);
+        stage
+            .app
+            .fault_at(ways.platform, method, path, times, &what)
+            .await?;
+    }
+    Ok(())
 }
 
 /// The next so many requests of any kind take this long.
 pub(crate) async fn slow_down(stage: &Stage, times: u32, delay_ms: u64) -> Result<()> {
     let what = json!({ "delay_ms": delay_ms });
-    stage.app.fault("*", "/api/v4/*", times, &what).await
+    for Ways { platform, .. } in &WAYS {
+        let path = format!("{}/*", platform.prefix());
+        stage
+            .app
+            .fault_at(*platform, "*", &path, times, &what)
+            .await?;
+    }
+    Ok(())
 }
 
 fn treatment(random: &mut StdRng) -> (u32, Value) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use harness::app::Platform;
 use harness::{App, AppSettings, Cluster, Database, Redis};
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
@@ -21,6 +22,8 @@ pub(crate) const LEASE: Duration = Duration::from_secs(3);
 /// Longer than whatever the run does to an effect: held up 1 s, applied 2 s late, found 1 s later.
 const SETTLE: Duration = Duration::from_secs(6);
 const SEARCH_LAG: Duration = Duration::from_secs(1);
+/// A record of the platform that accepts first shows within this, in milliseconds.
+const SHOWN_AFTER_MS: (u64, u64) = (0, 1_000);
 const WORKERS: usize = 4;
 /// One ingress each: where it appends first.
 const FIRST_CHOICES: [&str; 2] = ["postgres", "redis"];
@@ -48,10 +51,14 @@ impl Stage {
         let template = harness::app::migrated(&cluster).await?;
         let database = Database::from_template(&cluster, &template).await?;
         let app = App::start_on(database, &folder.join("app"), settings(&redis)).await?;
-        app.limits(&json!({ "limit": 2000, "window_ms": 1000 }))
-            .await?;
-        let firms = firms::found(&app, &ledger).await?;
-        let poisoned = firms::found_poisoned(&app, &ledger).await?;
+        let limits = json!({ "limit": 2000, "window_ms": 1000 });
+        for platform in [Platform::Clio, Platform::Test] {
+            app.limits_at(platform, &limits).await?;
+        }
+        let shown = json!({ "visible_after_ms": SHOWN_AFTER_MS });
+        app.change_at(Platform::Test, &shown).await?;
+        let firms = firms::found(&app, &ledger, arguments).await?;
+        let poisoned = firms::found_poisoned(&app, &ledger, arguments).await?;
         // It was there for the connects alone; the two that play are behind proxies.
         app.ingress.kill9()?;
         history::install(&app.admin).await?;
@@ -135,6 +142,7 @@ fn settings(redis: &Redis) -> AppSettings {
         lease: LEASE,
         settle: SETTLE,
         search_lag: SEARCH_LAG,
+        test_platform: true,
         more,
         ..AppSettings::default()
     }

@@ -12,12 +12,12 @@ fn a_second_record_for_one_effect_key_is_duplicated() {
         it.push(second);
     };
 
-    assert_eq!(verdict(|it| again(&mut it.state.contacts)).duplicated, 1);
-    assert_eq!(verdict(|it| again(&mut it.state.matters)).duplicated, 1);
-    assert_eq!(verdict(|it| again(&mut it.state.documents)).duplicated, 1);
+    assert_eq!(verdict(|it| again(&mut it.state().contacts)).duplicated, 1);
+    assert_eq!(verdict(|it| again(&mut it.state().matters)).duplicated, 1);
+    assert_eq!(verdict(|it| again(&mut it.state().documents)).duplicated, 1);
     let elsewhere = verdict(|it| {
-        again(&mut it.state.matters);
-        it.state.matters[1]["account_id"] = json!(ACCOUNT + 1);
+        again(&mut it.state().matters);
+        it.state().matters[1]["account_id"] = json!(ACCOUNT + 1);
     });
     assert_eq!(elsewhere.duplicated, 0);
 }

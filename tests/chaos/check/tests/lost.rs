@@ -6,22 +6,22 @@ use super::{MATTER, SECOND, failed, verdict};
 
 #[test]
 fn an_accepted_approval_without_its_document_is_lost() {
-    assert_eq!(verdict(|it| it.state.documents.truncate(1)).lost, 1);
+    assert_eq!(verdict(|it| it.state().documents.truncate(1)).lost, 1);
     assert_eq!(
-        verdict(|it| it.state.documents[1]["sha256"] = json!("other")).lost,
+        verdict(|it| it.state().documents[1]["sha256"] = json!("other")).lost,
         1
     );
     assert_eq!(
-        verdict(|it| it.state.documents[1]["fully_uploaded"] = json!(false)).lost,
+        verdict(|it| it.state().documents[1]["fully_uploaded"] = json!(false)).lost,
         1
     );
-    assert_eq!(verdict(|it| it.state.matters.clear()).lost, 1);
+    assert_eq!(verdict(|it| it.state().matters.clear()).lost, 1);
 }
 
 #[test]
 fn what_was_never_accepted_is_not_lost() {
     let refused = verdict(|it| {
-        it.state.documents.truncate(1);
+        it.state().documents.truncate(1);
         it.posts[2].status = Some(503);
     });
 
@@ -41,7 +41,7 @@ fn an_event_that_the_inbox_does_not_know_is_lost_whatever_stands() {
 fn a_failed_log_answers_but_worker_lost_only_for_the_marked_matter() {
     let failed_with = |code: &'static str, marked: bool| {
         verdict(move |it| {
-            it.state.documents.truncate(1);
+            it.state().documents.truncate(1);
             it.database.logs.push(failed(Some(SECOND), code));
             it.run.poisoned = marked.then_some(MATTER);
         })

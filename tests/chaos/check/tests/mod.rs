@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::database::{Event, Log};
-use crate::ledger::{Append, Call, End, Hold, Ledger, Matter, Post, Time, Worker};
+use crate::ledger::{Append, Call, End, Hold, Ledger, Matter, Post, State, Time, Worker};
+use crate::platform::Platform;
 use crate::verdict::Verdict;
 
 const ACCOUNT: u64 = 5001;
@@ -118,6 +119,7 @@ fn clean() -> Ledger {
     }
     ledger.matters.push(Matter {
         matter: MATTER,
+        platform: Platform::Clio,
         account: ACCOUNT,
         email: "a@example.com".into(),
     });
@@ -137,14 +139,21 @@ fn clean() -> Ledger {
     ];
     ledger.ends = vec![end(20, "worker-1"), end(30, "worker-2")];
     ledger.calls = vec![create(15, "worker-1")];
-    ledger.state.contacts = vec![
+    ledger.state().contacts = vec![
         json!({ "id": 1, "account_id": ACCOUNT, "email_addresses": [{ "address": "A@example.com" }] }),
     ];
-    ledger.state.matters =
+    ledger.state().matters =
         vec![json!({ "id": 2, "account_id": ACCOUNT, "client_reference": MATTER })];
-    ledger.state.documents = vec![document(3, FIRST), document(4, SECOND)];
+    ledger.state().documents = vec![document(3, FIRST), document(4, SECOND)];
     ledger.database.now = vec![at(100)];
     ledger
+}
+
+impl Ledger {
+    /// What Clio holds.
+    fn state(&mut self) -> &mut State {
+        self.states.entry(Platform::Clio).or_default()
+    }
 }
 
 fn verdict(change: impl FnOnce(&mut Ledger)) -> Verdict {

@@ -6,7 +6,7 @@ use crate::ledger::Ledger;
 #[test]
 fn a_later_approval_whose_document_was_made_first_is_reordered() {
     let swapped =
-        |it: &mut Ledger| it.state.documents = vec![document(4, FIRST), document(3, SECOND)];
+        |it: &mut Ledger| it.state().documents = vec![document(4, FIRST), document(3, SECOND)];
 
     assert_eq!(verdict(swapped).reordered, 1);
     let at_once = verdict(|it| {
@@ -26,7 +26,7 @@ fn a_later_approval_whose_document_was_made_first_is_reordered() {
 #[test]
 fn approvals_through_different_inboxes_have_no_order() {
     let swapped = |it: &mut Ledger, second: &[&str]| {
-        it.state.documents = vec![document(4, FIRST), document(3, SECOND)];
+        it.state().documents = vec![document(4, FIRST), document(3, SECOND)];
         it.appends.truncate(2);
         it.appends.extend(second.iter().map(|by| append(2, by)));
     };

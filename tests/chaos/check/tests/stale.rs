@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{FIRST, at, create, document, end, verdict};
+use super::{FIRST, MATTER, at, create, document, end, verdict};
 use crate::ledger::{Blow, Call, Ledger};
 
 #[test]
@@ -64,4 +64,25 @@ fn a_write_for_a_document_or_contact_is_judged_by_the_lane_it_is_for() {
     assert_eq!(write("PATCH", "documents/3.json", json!({})), 1);
     let contact = json!({ "email_addresses": [{ "address": "a@example.com" }] });
     assert_eq!(write("POST", "contacts.json", contact), 1);
+}
+
+#[test]
+fn a_write_to_any_platform_is_a_write() {
+    let write = |path: &str, body: Value| {
+        let url = format!("https://api.test.invalid/v1/{path}");
+        verdict(move |it| {
+            it.calls.push(Call {
+                platform: "test".into(),
+                url,
+                body,
+                ..create(25, "worker-1")
+            });
+        })
+        .stale_effects
+    };
+
+    assert_eq!(write("contacts", json!({ "email": "A@example.com" })), 1);
+    assert_eq!(write("matters", json!({ "reference": MATTER })), 1);
+    assert_eq!(write("matters/9/files", json!({ "reference": FIRST })), 1);
+    assert_eq!(write("contacts/9", Value::Null), 0);
 }

@@ -26,15 +26,15 @@ as $$ select nullif(current_setting('app.firm_id', true), '')::uuid $$;
 
 -- schema_info: exactly one row. Written by migrations; read by programs at start; never goes.
 -- functions_hash: of the function files that were applied last.
--- link_hash_key keys the hashes that stand for e-mail addresses in links.effect_key, so that the addresses are not there in clear.
+-- digest_check: a digest by which workers see that they have the key that the digests on links were made with. Written by the first worker.
 create table schema_info (
   only_row boolean primary key default true check (only_row),
   min_code_version integer not null,
-  link_hash_key uuid not null default gen_random_uuid(),
+  digest_check text,
   functions_hash text
 );
 insert into schema_info (min_code_version) values (1);
-grant select on schema_info to casehug_worker;
+grant select, update (digest_check) on schema_info to casehug_worker;
 
 -- Guards a table: rows of one firm for casehug_firm, all rows for casehug_worker, none for any other role.
 create function guard_by_firm(target regclass) returns void language plpgsql as $$

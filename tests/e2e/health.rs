@@ -206,3 +206,21 @@ async fn a_worker_has_a_thread_for_each_core() {
     assert!(runtime >= cores, "{runtime} threads for {cores} cores");
     app.finish().await;
 }
+
+/// With another key no contact would be found again: each would be made a second time.
+#[tokio::test]
+async fn a_worker_with_another_key_of_digests_is_refused() {
+    let app = start().await;
+    let mut settings = app.settings.clone();
+    let other = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    settings.more.push(("DIGEST_KEY".into(), other.into()));
+
+    let worker = app.launch_worker("another", &settings).unwrap();
+    let status = worker.process().wait(SOON).await.unwrap();
+
+    assert_eq!(status.code(), Some(1));
+    let lines = worker.process().lines().join("\n");
+    assert!(lines.contains("DIGEST_KEY"), "{lines}");
+    assert!(!lines.contains(other), "{lines}");
+    app.finish().await;
+}

@@ -98,7 +98,6 @@ impl Execution {
     /// The same, and the firm's transaction in which the connection was read, for what else the job has to read first: every
     /// transaction costs a trip to the database. To be dropped before anything is waited for.
     pub(crate) async fn open_reading(&self) -> Result<(Context<'_>, Transaction), CallError> {
-        let digests = self.environment.digests().await?;
         let mut db = self.environment.database.firm(self.job.firm_id).await?;
         let connection = self.connection(&mut db).await?;
         let platform = connection.platform;
@@ -118,7 +117,7 @@ impl Execution {
                 bucket,
             ),
             keys: self.environment.keys.clone(),
-            digests,
+            digests: self.environment.digests.clone(),
             oauth: oauth.clone(),
             tokens,
             cancel: self.cancel.clone(),

@@ -94,7 +94,7 @@ impl Engine {
         };
         let stop = drain.child_token();
         let environment = Environment {
-            digests: Arc::default(),
+            digests: config.digests.clone(),
             database,
             keys: config.common.token_keys.clone(),
             storage,

@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use shared::config::WorkerConfig;
-use shared::db::{Database, DbError, tokens};
+use shared::db::{Database, DbError, links, tokens};
 use shared::{schema, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -93,8 +93,8 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
 /// Waits for the database; what waiting would not mend is an error.
 async fn wait_until_good(config: &WorkerConfig, database: &Database) -> anyhow::Result<()> {
     schema::wait_until_good(database).await?;
-    let sealed_with = loop {
-        match list_key_ids(database).await {
+    let (sealed_with, same_digests) = loop {
+        match read_keys(config, database).await {
             Ok(keys) => break keys,
             Err(error) => {
                 tracing::warn!(error = %error, "waiting for the database and its keys");
@@ -102,6 +102,11 @@ async fn wait_until_good(config: &WorkerConfig, database: &Database) -> anyhow::
             }
         }
     };
+    // With another key no contact would be found again: each would be made a second time.
+    anyhow::ensure!(
+        same_digests,
+        "DIGEST_KEY is not the one that the digests of this database were made with"
+    );
     // Tokens that cannot be opened would look like lost authorisations.
     for key in sealed_with {
         anyhow::ensure!(
@@ -112,9 +117,16 @@ async fn wait_until_good(config: &WorkerConfig, database: &Database) -> anyhow::
     Ok(())
 }
 
-async fn list_key_ids(database: &Database) -> Result<Vec<String>, DbError> {
+/// The ids of the keys that tokens are sealed with, and whether the digests are made with ours.
+async fn read_keys(
+    config: &WorkerConfig,
+    database: &Database,
+) -> Result<(Vec<String>, bool), DbError> {
     let mut db = database.worker().await?;
-    tokens::list_key_ids(&mut db).await
+    let same_digests = links::has_key_of(&mut db, &config.digests).await?;
+    let sealed_with = tokens::list_key_ids(&mut db).await?;
+    db.commit().await?;
+    Ok((sealed_with, same_digests))
 }
 
 fn drain_on_signal(drain: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {

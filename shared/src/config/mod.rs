@@ -26,6 +26,7 @@ mod tests {
     use crate::providers::registry;
 
     const KEY: &str = "a:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    const DIGEST_KEY: &str = "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE=";
 
     fn variables<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
         |name| {
@@ -42,6 +43,7 @@ mod tests {
             &registry::shipped(),
             variables(&[
                 ("TOKEN_KEYS", "nonsense"),
+                ("DIGEST_KEY", "c2hvcnQ="),
                 ("LEASE_SECONDS", "0"),
                 ("CLIO_CLIENT_ID", "id"),
                 ("MIGRATE", "yes"),
@@ -53,6 +55,7 @@ mod tests {
         for name in [
             "DATABASE_URL",
             "TOKEN_KEYS",
+            "DIGEST_KEY",
             "LEASE_SECONDS",
             "CLIO_CLIENT_SECRET",
             "MIGRATE",
@@ -64,12 +67,13 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_starts_with_three_settings() {
+    fn a_worker_starts_with_four_settings() {
         let config = WorkerConfig::read(
             &registry::shipped(),
             variables(&[
                 ("DATABASE_URL", "postgres://localhost/casehug"),
                 ("TOKEN_KEYS", KEY),
+                ("DIGEST_KEY", DIGEST_KEY),
                 ("STORAGE_URL", "file:///files"),
             ]),
         )
@@ -119,6 +123,7 @@ mod tests {
                 variables(&[
                     ("DATABASE_URL", "postgres://localhost/casehug"),
                     ("TOKEN_KEYS", KEY),
+                    ("DIGEST_KEY", DIGEST_KEY),
                     ("STORAGE_URL", "file:///files"),
                     ("CLIO_BASE_URL", base),
                     ("ALLOW_TEST_PROVIDERS", allow),

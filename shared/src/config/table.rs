@@ -59,6 +59,11 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
         "id:base64 of 32 bytes,…; the first seals",
     ),
     (
+        "DIGEST_KEY",
+        "required by workers",
+        "base64 of 32 bytes: keys the digests on links; another one is refused, for life",
+    ),
+    (
         "STORAGE_URL",
         "required by workers",
         "file:///folder or s3://bucket/prefix",

@@ -2,20 +2,24 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose};
 use url::Url;
 
 use super::{Common, Reader, retention};
+use crate::domain::digest::Digests;
 use crate::domain::retention::Retention;
 use crate::providers::Entry;
 
 /// The stores that `object_store` is built with here.
 const STORES: [&str; 2] = ["file", "s3"];
+const DIGEST_KEY_BYTES: usize = 32;
 
 /// What workers need.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
     pub common: Common,
     pub storage_url: Url,
+    pub digests: Digests,
     pub dashboard_url: Option<Url>,
     pub concurrency: u16,
     pub lease: Duration,
@@ -23,6 +27,13 @@ pub struct WorkerConfig {
     pub retention: Retention,
     /// Links made since this time may be missing after a restore.
     pub links_doubt_since: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+fn read_digests(text: &str) -> Result<Digests, String> {
+    let key = general_purpose::STANDARD.decode(text).ok();
+    let key = key.filter(|key| key.len() == DIGEST_KEY_BYTES);
+    key.map(Digests::new)
+        .ok_or_else(|| "must be base64 of 32 bytes".to_owned())
 }
 
 impl WorkerConfig {
@@ -46,6 +57,8 @@ impl WorkerConfig {
                 "must be file:///folder or s3://bucket/prefix",
             );
         }
+        let digests = reader.required("DIGEST_KEY");
+        let digests = digests.and_then(|text| reader.check("DIGEST_KEY", read_digests(&text)));
         let dashboard_url = reader
             .optional("DASHBOARD_URL")
             .and_then(|_| reader.web_url("DASHBOARD_URL"));
@@ -74,6 +87,7 @@ impl WorkerConfig {
             Some(Self {
                 common: common?,
                 storage_url: storage_url?,
+                digests: digests?,
                 dashboard_url,
                 concurrency: concurrency?,
                 lease: lease?,

@@ -10,6 +10,7 @@ use crate::clock::Moment;
 use crate::db::{Database, corrupt};
 use crate::domain::{
     ExternalId, LinkId,
+    digest::Digests,
     job::LeasedJob,
     link::{
         Account, Bytes, Claim, Completed, Effect, Existing, LinkKind, Sent, Standing, Superseded,
@@ -360,11 +361,21 @@ pub async fn supersede(
     .await
 }
 
-/// The key of the hashes that stand for e-mail addresses.
-pub async fn hash_key(db: &mut PgConnection) -> Result<uuid::Uuid, sqlx::Error> {
-    sqlx::query_scalar!("select link_hash_key from schema_info")
-        .fetch_one(db)
-        .await
+/// Whether the digests on links are made with this key; the first worker's key is the one from then on.
+pub async fn has_key_of(db: &mut PgConnection, digests: &Digests) -> Result<bool, sqlx::Error> {
+    let check = digests.check();
+    sqlx::query!(
+        "update schema_info set digest_check = $1 where digest_check is null",
+        check
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query_scalar!(
+        r#"select digest_check = $1 as "same!" from schema_info"#,
+        check
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// The key of another creation of this very record that is in doubt: of a contact, when the client's e-mail has changed since.

@@ -54,6 +54,7 @@ fn right(program: &str) -> Vec<(&'static str, &'static str)> {
         _ => vec![
             ("OPS_LISTEN", "127.0.0.1:0"),
             ("STORAGE_URL", "file:///files"),
+            ("DIGEST_KEY", "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE="),
         ],
     });
     settings
@@ -94,6 +95,7 @@ fn wrong(program: &str) -> Vec<(&'static str, &'static str)> {
         ],
         _ => vec![
             ("STORAGE_URL", "gopher://files"),
+            ("DIGEST_KEY", "c2hvcnQ="),
             ("WORKER_CONCURRENCY", "0"),
             ("LEASE_SECONDS", "-1"),
             ("SHUTDOWN_GRACE_SECONDS", "long"),
@@ -128,7 +130,10 @@ async fn all_that_is_missing_is_named_at_once() {
                 "AUTH_AUDIENCE",
             ],
         ),
-        (WORKER, vec!["DATABASE_URL", "TOKEN_KEYS", "STORAGE_URL"]),
+        (
+            WORKER,
+            vec!["DATABASE_URL", "TOKEN_KEYS", "DIGEST_KEY", "STORAGE_URL"],
+        ),
     ] {
         let (code, text) = run(program, &[], &[]).await;
 

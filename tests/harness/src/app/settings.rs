@@ -12,6 +12,7 @@ use crate::{Database, Tokens, built_program};
 pub const PUBLIC_URL: &str = "https://casehug.test";
 pub(super) const DASHBOARD_URL: &str = "https://app.casehug.test";
 const JWT_SECRET: &str = "a-secret-of-the-tests-that-has-enough-bytes";
+const DIGEST_KEY: &str = "IB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgE=";
 const TOKEN_KEYS: &str = "k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
 
 #[derive(Debug, Clone)]
@@ -144,6 +145,7 @@ impl AppSettings {
                     "STORAGE_URL",
                     format!("file://{}", folder.join("files").display()),
                 ),
+                ("DIGEST_KEY", DIGEST_KEY.to_owned()),
                 ("WORKER_CONCURRENCY", self.concurrency.to_string()),
                 ("LEASE_SECONDS", self.lease.as_secs().to_string()),
             ]

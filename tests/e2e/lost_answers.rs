@@ -124,7 +124,7 @@ impl Edit {
 
 async fn doubting() -> (TestApp, Uuid) {
     let app = start_with(AppSettings {
-        settle: Duration::from_secs(4),
+        visibility_delay: Duration::from_secs(4),
         ..AppSettings::default()
     })
     .await;

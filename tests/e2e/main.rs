@@ -4,22 +4,18 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-mod office;
-mod queue_stage;
+mod admin_support;
 mod support;
 
 mod administration;
 mod approval;
 mod auditor;
 mod breaker;
-mod buckets;
 mod contacts;
 mod crash;
 mod failures;
 mod health;
 mod inbox;
-mod lane_model;
-mod lanes;
 mod limits;
 mod lost_answers;
 mod order;

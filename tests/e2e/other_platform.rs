@@ -17,7 +17,7 @@ async fn start_with_it(budget: &str) -> TestApp {
     start_with(AppSettings {
         workers: 2,
         test_platform: true,
-        settle: Duration::from_secs(2),
+        visibility_delay: Duration::from_secs(2),
         budget: budget.into(),
         ..AppSettings::default()
     })

@@ -32,7 +32,7 @@ fn edge_page() -> Value {
 
 async fn connected() -> (TestApp, Uuid) {
     let app = start_with(AppSettings {
-        settle: Duration::from_secs(1),
+        visibility_delay: Duration::from_secs(1),
         ..AppSettings::default()
     })
     .await;
@@ -191,9 +191,9 @@ async fn a_linked_contact_that_is_gone_heals_by_itself() {
         let app = &synced.app;
         let gone = synced.id_of("contacts").await;
         if merged {
-            let twin = json!({ "create_contact": { "type": "Person", "first_name": "Ann", "last_name": "Lee",
+            let duplicate = json!({ "create_contact": { "type": "Person", "first_name": "Ann", "last_name": "Lee",
                 "email_addresses": [{ "name": "Home", "address": EMAIL.to_uppercase() }] } });
-            app.change(&twin).await.unwrap();
+            app.change(&duplicate).await.unwrap();
             let into = synced.id_of("contacts").await;
             app.change(&json!({ "merge": { "contact": gone, "into": into } }))
                 .await
@@ -425,7 +425,7 @@ async fn a_retry_of_a_person_asks_by_name() {
 #[tokio::test]
 async fn a_contact_whose_address_is_corrected_at_clio_within_the_doubt_is_never_doubled() {
     let app = start_with(AppSettings {
-        settle: Duration::from_secs(4),
+        visibility_delay: Duration::from_secs(4),
         ..AppSettings::default()
     })
     .await;

@@ -199,9 +199,9 @@ const CONTENT: &str = "grimblewort contents of the file";
 
 #[tokio::test]
 async fn a_clients_data_and_tokens_are_in_no_output_of_any_process() {
-    let settle = Duration::from_secs(1);
+    let visibility_delay = Duration::from_secs(1);
     let app = start_with(AppSettings {
-        settle,
+        visibility_delay,
         ..AppSettings::default()
     })
     .await;

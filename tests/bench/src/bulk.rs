@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row, raw_sql};
 use uuid::Uuid;
 
 use crate::clock;
-use crate::field::Field;
+use crate::workload::Field;
 
 /// When the lanes' heads may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,15 +8,15 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::benches::drain::steady;
-use crate::field::Field;
 use crate::figures::{median, rounded};
 use crate::report::Report;
-use crate::stage::Stage;
+use crate::system::BenchSystem;
+use crate::workload::Field;
 
 #[derive(Debug)]
 pub(crate) struct Side {
     pub(crate) name: &'static str,
-    pub(crate) stage: Arc<Stage>,
+    pub(crate) system: Arc<BenchSystem>,
     pub(crate) field: Field,
     /// The number of the next job.
     pub(crate) next: u64,
@@ -26,10 +26,10 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    pub(crate) fn new(name: &'static str, stage: Stage, field: Field) -> Self {
+    pub(crate) fn new(name: &'static str, system: BenchSystem, field: Field) -> Self {
         Self {
             name,
-            stage: Arc::new(stage),
+            system: Arc::new(system),
             field,
             next: 0,
             backlog: 0,
@@ -39,11 +39,11 @@ impl Side {
 
     async fn round(&mut self, length: Duration) -> Result<Value> {
         // Between the end of a measurement and the hold jobs go out and none come in: each round begins with filling up.
-        let left = self.next - self.stage.executed().await?;
+        let left = self.next - self.system.executed().await?;
         let missing = self.backlog.saturating_sub(left);
-        self.stage.let_go().await?;
-        let steady = steady::measure(&self.stage, &self.field, self.next, missing, length).await?;
-        self.stage.hold().await?;
+        self.system.let_go().await?;
+        let steady = steady::measure(&self.system, &self.field, self.next, missing, length).await?;
+        self.system.hold().await?;
         self.next = steady.next;
         self.rates.push(steady.jobs_per_s);
         let mut shown = steady.shown(&json!({ "name": self.name }));

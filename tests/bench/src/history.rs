@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sqlx::{PgPool, Row, raw_sql};
 
-use crate::field::Field;
+use crate::workload::Field;
 
 const TRIGGERS: &str = include_str!("../../chaos/src/history.sql");
 

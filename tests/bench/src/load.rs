@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::clock;
-use crate::field::Field;
-use crate::stage::Stage;
+use crate::system::BenchSystem;
+use crate::workload::Field;
 
 /// As the relay: so many connections are named in a notification; of more, all are told.
 const MOST_NAMED: usize = 200;
@@ -83,7 +83,7 @@ pub(crate) struct Load {
 impl Load {
     /// Jobs of the field from number `first` on. `executed` is what the workers had counted when `first` jobs had been sent.
     pub(crate) fn start(
-        stage: &Arc<Stage>,
+        system: &Arc<BenchSystem>,
         field: Field,
         first: u64,
         pace: Pace,
@@ -92,7 +92,7 @@ impl Load {
         let stopped = Arc::new(AtomicBool::new(false));
         let sent = Arc::new(AtomicU64::new(first));
         let sender = Sender {
-            stage: Arc::clone(stage),
+            system: Arc::clone(system),
             field,
             pace,
             stopped: Arc::clone(&stopped),
@@ -121,7 +121,7 @@ impl Load {
 }
 
 struct Sender {
-    stage: Arc<Stage>,
+    system: Arc<BenchSystem>,
     field: Field,
     pace: Pace,
     stopped: Arc<AtomicBool>,
@@ -137,7 +137,7 @@ impl Sender {
             let sent = self.sent.load(Ordering::Acquire);
             let due = match self.pace {
                 Pace::Waiting(most) => {
-                    let out = self.stage.executed().await?.saturating_sub(self.executed);
+                    let out = self.system.executed().await?.saturating_sub(self.executed);
                     (self.first + out + most).saturating_sub(sent)
                 }
                 Pace::Rate(rate) => {
@@ -153,7 +153,7 @@ impl Sender {
                 Pace::Waiting(_) => sent + due,
                 Pace::Rate(_) => sent + due.min(BATCH),
             };
-            enqueue_range(&self.stage.queue, &self.field, sent..until, BATCH).await?;
+            enqueue_range(&self.system.queue, &self.field, sent..until, BATCH).await?;
             self.sent.store(until, Ordering::Release);
         }
         Ok(())

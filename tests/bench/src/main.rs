@@ -5,17 +5,17 @@
 
 mod clock;
 mod figures;
-mod knobs;
+mod options;
 mod report;
 
 mod bulk;
 mod compare;
-mod field;
 mod history;
 mod load;
 mod profile;
-mod stage;
+mod system;
 mod uploads;
+mod workload;
 
 mod peers;
 mod pgbench;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use sqlx::raw_sql;
 use tokio::process::Command;
 
-use crate::stage::Stage;
+use crate::system::BenchSystem;
 
 /// How long or how often a script runs.
 #[derive(Debug, Clone, Copy)]
@@ -43,15 +43,21 @@ pub(crate) async fn run(url: &str, script: &str, clients: u16, until: Until) -> 
 }
 
 /// Commits of one row, one after the other.
-pub(crate) async fn commits_a_second(stage: &Stage) -> Result<f64> {
-    let admin = &stage.app.admin;
+pub(crate) async fn commits_a_second(system: &BenchSystem) -> Result<f64> {
+    let admin = &system.app.admin;
     raw_sql(
         "drop table if exists base_commits; create table base_commits (at timestamptz not null)",
     )
     .execute(admin)
     .await?;
     let script = "insert into base_commits values (clock_timestamp());";
-    run(stage.app.database.admin_url(), script, 1, Until::Seconds(3)).await
+    run(
+        system.app.database.admin_url(),
+        script,
+        1,
+        Until::Seconds(3),
+    )
+    .await
 }
 
 fn rate(text: &str) -> Option<f64> {

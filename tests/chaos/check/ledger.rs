@@ -22,7 +22,7 @@ pub(crate) struct Ledger {
     pub(crate) run: Run,
     pub(crate) matters: Vec<Matter>,
     pub(crate) posts: Vec<Post>,
-    pub(crate) blows: Vec<Blow>,
+    pub(crate) faults: Vec<Fault>,
     pub(crate) samples: Vec<Sample>,
     pub(crate) breaches: Vec<Breach>,
     pub(crate) holds: Vec<Hold>,
@@ -71,7 +71,7 @@ impl Post {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Blow {
+pub(crate) struct Fault {
     pub(crate) kind: String,
     pub(crate) process: Option<String>,
     pub(crate) at: Time,
@@ -154,7 +154,7 @@ impl Ledger {
             run: read_run(folder)?,
             matters: lines(folder, "matters")?,
             posts: lines(folder, "posts")?,
-            blows: lines(folder, "blows")?,
+            faults: lines(folder, "faults")?,
             samples: lines(folder, "samples")?,
             breaches: lines(folder, "breaches")?,
             holds: lines(folder, "holds")?,

@@ -84,12 +84,12 @@ fn covers(tenure: &Tenure<'_>, process: &str, left: Time, came: Time) -> bool {
 
 /// When the bytes left that came at this time.
 fn left_at(ledger: &Ledger, process: &str, came: Time) -> Time {
-    let held_up = ledger.blows.iter().filter(|blow| {
-        blow.kind == "stall_provider"
-            && blow.process.as_deref() == Some(process)
-            && (blow.at..=blow.until + SLACK).contains(&came)
+    let held_up = ledger.faults.iter().filter(|fault| {
+        fault.kind == "stall_provider"
+            && fault.process.as_deref() == Some(process)
+            && (fault.at..=fault.until + SLACK).contains(&came)
     });
-    held_up.map(|blow| blow.at).min().unwrap_or(came)
+    held_up.map(|fault| fault.at).min().unwrap_or(came)
 }
 
 /// What a request creates or changes, and where.

@@ -32,10 +32,16 @@ impl Verdict {
         let effects = Effects::of(&ledger.states);
         let accepted = ledger.posts.iter().filter(|post| post.is_accepted());
         let accepted: HashSet<Uuid> = accepted.map(|post| post.event).collect();
-        let blows = |kind: &str| ledger.blows.iter().filter(|blow| blow.kind == kind).count();
+        let faults = |kind: &str| {
+            ledger
+                .faults
+                .iter()
+                .filter(|fault| fault.kind == kind)
+                .count()
+        };
         let mut verdict = Self {
-            kills: blows("kill"),
-            restarts: blows("restart"),
+            kills: faults("kill"),
+            restarts: faults("restart"),
             events_accepted: accepted.len(),
             jobs_done: ledger
                 .ends

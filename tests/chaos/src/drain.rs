@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::history;
 use crate::ledger::say;
-use crate::stage::Stage;
+use crate::system::ChaosSystem;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 const ASK: Duration = Duration::from_secs(30);
@@ -41,9 +41,9 @@ const INNOCENT: &str = "
     select distinct m.id, m.firm_id, m.client_id from jobs j join matters m on m.id = j.matter_id
     where j.state = 'failed' and j.code = 'worker_lost' and m.id <> $1";
 
-pub(crate) async fn drain(stage: &Stage) -> Result<()> {
-    wait_until_empty(stage).await?;
-    let innocent = innocent(stage).await?;
+pub(crate) async fn drain(system: &ChaosSystem) -> Result<()> {
+    wait_until_empty(system).await?;
+    let innocent = innocent(system).await?;
     if innocent.is_empty() {
         return Ok(());
     }
@@ -52,25 +52,25 @@ pub(crate) async fn drain(stage: &Stage) -> Result<()> {
         innocent.len()
     ));
     for matter in innocent {
-        ask_again(stage, matter).await?;
+        ask_again(system, matter).await?;
     }
-    wait_until_empty(stage).await
+    wait_until_empty(system).await
 }
 
 /// What is left at the end of patience is the checker's to judge.
-async fn wait_until_empty(stage: &Stage) -> Result<()> {
+async fn wait_until_empty(system: &ChaosSystem) -> Result<()> {
     let mut stuck = 0;
     let waiting = async {
         loop {
-            let row = sqlx::query(LEFT).fetch_one(&stage.app.admin).await?;
-            let redis = i64::try_from(stage.redis.length(STREAM).await?)?;
+            let row = sqlx::query(LEFT).fetch_one(&system.app.admin).await?;
+            let redis = i64::try_from(system.redis.length(STREAM).await?)?;
             let (left, moving): (i64, i64) = (row.get("left"), row.get("moving"));
             let (left, moving) = (left + redis, moving + redis);
             stuck = if moving == 0 { stuck + 1 } else { 0 };
             if left == 0 || stuck == STUCK {
                 return anyhow::Ok(left);
             }
-            sqlx::query(HURRY).execute(&stage.app.admin).await?;
+            sqlx::query(HURRY).execute(&system.app.admin).await?;
             tokio::time::sleep(PAUSE).await;
         }
     };
@@ -84,9 +84,9 @@ async fn wait_until_empty(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-async fn innocent(stage: &Stage) -> Result<Vec<Matter>> {
-    let rows = sqlx::query(INNOCENT).bind(stage.poisoned.id);
-    let rows = rows.fetch_all(&stage.app.admin).await?;
+async fn innocent(system: &ChaosSystem) -> Result<Vec<Matter>> {
+    let rows = sqlx::query(INNOCENT).bind(system.poisoned.id);
+    let rows = rows.fetch_all(&system.app.admin).await?;
     Ok(rows
         .iter()
         .map(|row| Matter {
@@ -98,42 +98,42 @@ async fn innocent(stage: &Stage) -> Result<Vec<Matter>> {
 }
 
 /// A firm admin's "Sync": whatever of the matter is not there yet is brought there.
-async fn ask_again(stage: &Stage, matter: Matter) -> Result<()> {
-    let url = stage
+async fn ask_again(system: &ChaosSystem, matter: Matter) -> Result<()> {
+    let url = system
         .ingresses()
-        .find_map(|player| player.url.clone())
+        .find_map(|node| node.url.clone())
         .context("there is an ingress")?;
-    let token = stage.app.tokens.firm_admin(matter.firm)?;
+    let token = system.app.tokens.firm_admin(matter.firm)?;
     let platform: String =
         sqlx::query_scalar("select platform from firm_integrations where firm_id = $1")
             .bind(matter.firm)
-            .fetch_one(&stage.app.admin)
+            .fetch_one(&system.app.admin)
             .await?;
     // An ingress may still hold connections of a server that was restarted: it says 503, and an admin asks again.
     let asked = eventually(ASK, || async {
-        let request = stage
+        let request = system
             .app
             .http
             .post(format!("{url}/api/v1/integrations/{platform}/sync"))
             .bearer_auth(&token)
             .json(&serde_json::json!({ "matter_id": matter.id }));
-        let answer = stage.app.send(request).await.ok()?;
+        let answer = system.app.send(request).await.ok()?;
         (answer.status == 202).then_some(())
     });
     asked.await.context("ask again")
 }
 
 /// What there is now, at the providers and in the database.
-pub(crate) async fn write_state(stage: &Stage) -> Result<()> {
+pub(crate) async fn write_state(system: &ChaosSystem) -> Result<()> {
     let mut states = Map::new();
     for platform in [Platform::Clio, Platform::Test] {
-        let held = stage.app.held_by(platform).await?;
+        let held = system.app.held_by(platform).await?;
         states.insert(platform.word().to_owned(), held);
     }
-    stage.ledger.write("states", &Value::Object(states))?;
-    let audit = harness::app::audit(stage.app.database.url(), &[]).await?;
-    history::write(&stage.app.admin, &audit, &stage.ledger).await?;
-    let calls = stage.ledger.folder().join("calls.jsonl");
-    std::fs::copy(stage.app.record(), calls).context("copy the provider's record")?;
+    system.ledger.write("states", &Value::Object(states))?;
+    let audit = harness::app::audit(system.app.database.url(), &[]).await?;
+    history::write(&system.app.admin, &audit, &system.ledger).await?;
+    let calls = system.ledger.folder().join("calls.jsonl");
+    std::fs::copy(system.app.record(), calls).context("copy the provider's record")?;
     Ok(())
 }

@@ -7,9 +7,9 @@ use anyhow::Result;
 use harness::app::Program;
 use harness::{Hold, Side, eventually};
 
-use crate::blows::{lock_free, note};
-use crate::player::Player;
-use crate::stage::{LEASE, Stage};
+use crate::faults::{lock_free, note};
+use crate::node::Node;
+use crate::system::{ChaosSystem, LEASE};
 use crate::{clock, provider};
 
 /// Others notice a dead worker within its lease and take its lanes at once.
@@ -22,30 +22,30 @@ const PERMIT: Duration = Duration::from_secs(2);
 const PERMIT_TRIES: usize = 20;
 
 /// Goes on at the very time at which another worker runs what it held.
-pub(crate) async fn at_work(stage: &Stage, whom: usize) -> Result<()> {
-    let workers: Vec<_> = stage.workers().collect();
-    let (player, program) = lock_free(&workers, whom).await;
-    provider::slow_down(stage, SLOW_ANSWERS, SLOW_MS).await?;
+pub(crate) async fn at_work(system: &ChaosSystem, whom: usize) -> Result<()> {
+    let workers: Vec<_> = system.workers().collect();
+    let (node, program) = lock_free(&workers, whom).await;
+    provider::slow_down(system, SLOW_ANSWERS, SLOW_MS).await?;
     let at = clock::now();
-    let Ok(lanes) = wait_until_it_holds(stage, &program).await else {
+    let Ok(lanes) = wait_until_it_holds(system, &program).await else {
         return Ok(());
     };
     program.process().stop()?;
     tokio::time::sleep(LEASE).await;
-    provider::slow_down(stage, SLOW_ANSWERS, SLOW_MS).await?;
+    provider::slow_down(system, SLOW_ANSWERS, SLOW_MS).await?;
     let taken = eventually(TAKEN_OVER, || async {
-        is_held_by_another(stage, &program, &lanes)
+        is_held_by_another(system, &program, &lanes)
             .await
             .then_some(())
     });
     let _ = taken.await;
     program.process().resume()?;
-    note(stage, "freeze", Some(player), at)
+    note(system, "freeze", Some(node), at)
 }
 
-async fn wait_until_it_holds(stage: &Stage, program: &Program) -> Result<Vec<String>> {
+async fn wait_until_it_holds(system: &ChaosSystem, program: &Program) -> Result<Vec<String>> {
     eventually(LEASE * 2, || async {
-        let lanes = held_by(stage, program).await;
+        let lanes = held_by(system, program).await;
         (!lanes.is_empty()).then_some(lanes)
     })
     .await
@@ -55,28 +55,28 @@ fn row_name(program: &Program) -> String {
     format!("casehug-worker/{}", program.process().pid())
 }
 
-async fn held_by(stage: &Stage, program: &Program) -> Vec<String> {
+async fn held_by(system: &ChaosSystem, program: &Program) -> Vec<String> {
     let held = sqlx::query_scalar(
         "select l.key from lanes l join workers w on w.id = l.worker where w.name = $1",
     );
-    let held = held.bind(row_name(program)).fetch_all(&stage.app.admin);
+    let held = held.bind(row_name(program)).fetch_all(&system.app.admin);
     held.await.unwrap_or_default()
 }
 
-async fn is_held_by_another(stage: &Stage, program: &Program, lanes: &[String]) -> bool {
+async fn is_held_by_another(system: &ChaosSystem, program: &Program, lanes: &[String]) -> bool {
     let held = sqlx::query_scalar(
         "select exists (select 1 from lanes l join workers w on w.id = l.worker where l.key = any($1) and w.name <> $2)",
     );
     let held = held.bind(lanes).bind(row_name(program));
-    held.fetch_one(&stage.app.admin).await.unwrap_or(false)
+    held.fetch_one(&system.app.admin).await.unwrap_or(false)
 }
 
 /// Between the committed intent to create something and the first byte of the request.
-pub(crate) async fn at_intent(stage: &Stage, whom: usize) -> Result<()> {
-    let workers: Vec<_> = stage.workers().collect();
-    let (player, program) = lock_free(&workers, whom).await;
+pub(crate) async fn at_intent(system: &ChaosSystem, whom: usize) -> Result<()> {
+    let workers: Vec<_> = system.workers().collect();
+    let (node, program) = lock_free(&workers, whom).await;
     for _ in 0..PERMIT_TRIES {
-        let held = player.database.hold(Hold {
+        let held = node.database.hold(Hold {
             label: "COMMIT queue_permit".into(),
             rows_at_least: 0,
             occurrence: 1,
@@ -85,7 +85,7 @@ pub(crate) async fn at_intent(stage: &Stage, whom: usize) -> Result<()> {
         if !held.reached_within(PERMIT).await {
             return Ok(());
         }
-        if !intends_to_create(stage, &program).await {
+        if !intends_to_create(system, &program).await {
             held.release();
             continue;
         }
@@ -94,27 +94,27 @@ pub(crate) async fn at_intent(stage: &Stage, whom: usize) -> Result<()> {
         held.release();
         tokio::time::sleep(LEASE * 2).await;
         program.process().resume()?;
-        return note(stage, "freeze", Some(player), at);
+        return note(system, "freeze", Some(node), at);
     }
-    note_missed(player);
+    note_missed(node);
     Ok(())
 }
 
 /// A link of a lane that the worker holds says `creating`.
-async fn intends_to_create(stage: &Stage, program: &Program) -> bool {
+async fn intends_to_create(system: &ChaosSystem, program: &Program) -> bool {
     let found = sqlx::query_scalar(
         "select exists (select 1 from links k
            join lanes l on l.key = k.holder_lane and l.fence = k.holder_fence
            join workers w on w.id = l.worker
          where k.state = 'creating' and k.superseded_at is null and w.name = $1)",
     );
-    let found = found.bind(row_name(program)).fetch_one(&stage.app.admin);
+    let found = found.bind(row_name(program)).fetch_one(&system.app.admin);
     found.await.unwrap_or(false)
 }
 
-fn note_missed(player: &Arc<Player>) {
+fn note_missed(node: &Arc<Node>) {
     crate::ledger::say(&format!(
         "{} intended to create nothing just then",
-        player.name
+        node.name
     ));
 }

@@ -5,7 +5,7 @@
 //! | `run.jsonl` | a setting of the run; later lines add to earlier ones |
 //! | `matters.jsonl` | a matter, its firm, the provider's account, its client's e-mail |
 //! | `posts.jsonl` | one POST of an event: when it was sent, what was answered |
-//! | `blows.jsonl` | something that was broken: kind, process, from when until when |
+//! | `faults.jsonl` | something that was broken: kind, process, from when until when |
 //! | `samples.jsonl` | how much work waited, or that Postgres was away |
 //! | `breaches.jsonl` | what a worker's own auditor counted |
 //! | `holds.jsonl`, `ends.jsonl`, `workers.jsonl` | the history of the database: see `history.sql` |

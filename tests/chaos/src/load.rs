@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::ledger::say;
-use crate::stage::Stage;
+use crate::system::ChaosSystem;
 
 const EVENTS_A_SECOND: f64 = 6.0;
 /// A matter gets so many documents on the way, so that there is an order to keep.
@@ -74,7 +74,11 @@ impl Event {
     }
 }
 
-pub(crate) fn start(stage: Arc<Stage>, seed: u64, length: Duration) -> JoinHandle<Deliveries> {
+pub(crate) fn start(
+    system: Arc<ChaosSystem>,
+    seed: u64,
+    length: Duration,
+) -> JoinHandle<Deliveries> {
     tokio::spawn(async move {
         let mut random = StdRng::seed_from_u64(seed.wrapping_add(1));
         let mut deliveries = JoinSet::new();
@@ -84,10 +88,10 @@ pub(crate) fn start(stage: Arc<Stage>, seed: u64, length: Duration) -> JoinHandl
             loop {
                 ticks.tick().await;
                 // While Postgres is away nothing can be approved in CaseHug either.
-                let happening = tokio::time::timeout(HAPPEN, happen(&stage, &mut random));
+                let happening = tokio::time::timeout(HAPPEN, happen(&system, &mut random));
                 if let Ok(Ok(event)) = happening.await {
                     let seed = random.random();
-                    deliveries.spawn(deliver(Arc::clone(&stage), event, seed));
+                    deliveries.spawn(deliver(Arc::clone(&system), event, seed));
                 }
                 while deliveries.try_join_next().is_some() {}
             }
@@ -98,20 +102,22 @@ pub(crate) fn start(stage: Arc<Stage>, seed: u64, length: Duration) -> JoinHandl
 }
 
 /// Something happens in CaseHug.
-async fn happen(stage: &Stage, random: &mut StdRng) -> Result<Event> {
-    let firm = &stage.firms[random.random_range(0..stage.firms.len())];
+async fn happen(system: &ChaosSystem, random: &mut StdRng) -> Result<Event> {
+    let firm = &system.firms[random.random_range(0..system.firms.len())];
     let (number, is_new) = (
         random.random_range(0..10_000),
         random.random_bool(MATTER_SHARE),
     );
     let size = random.random_range(200..20_000);
     if is_new {
-        let matter = firm.open_matter(&stage.app, &stage.ledger, number).await?;
+        let matter = firm
+            .open_matter(&system.app, &system.ledger, number)
+            .await?;
         return Ok(Event::created(matter));
     }
     let matter = firm.matter(number);
     let bytes: Vec<u8> = (0..size).map(|_| random.random()).collect();
-    let upload = stage
+    let upload = system
         .app
         .upload(matter, "letter.pdf", Some("application/pdf"), &bytes)
         .await?;
@@ -121,16 +127,16 @@ async fn happen(stage: &Stage, random: &mut StdRng) -> Result<Event> {
 }
 
 /// Sends an event, again and again, to one ingress after the other.
-pub(crate) async fn deliver(stage: Arc<Stage>, event: Event, seed: u64) {
+pub(crate) async fn deliver(system: Arc<ChaosSystem>, event: Event, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut ingresses = stage
+    let mut ingresses = system
         .ingresses()
-        .filter_map(|player| player.url.clone())
+        .filter_map(|node| node.url.clone())
         .collect::<Vec<_>>();
     let turn = random.random_range(0..ingresses.len());
     ingresses.rotate_left(turn);
     for url in ingresses.iter().cycle() {
-        if post(&stage, &event, url).await.unwrap_or(false) {
+        if post(&system, &event, url).await.unwrap_or(false) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(random.random_range(BETWEEN_TRIES))).await;
@@ -138,12 +144,12 @@ pub(crate) async fn deliver(stage: Arc<Stage>, event: Event, seed: u64) {
 }
 
 /// One try; true when it was taken.
-async fn post(stage: &Stage, event: &Event, url: &str) -> Result<bool> {
-    let request = stage
+async fn post(system: &ChaosSystem, event: &Event, url: &str) -> Result<bool> {
+    let request = system
         .app
         .http
         .post(format!("{url}/api/v1/events"))
-        .bearer_auth(stage.app.tokens.service()?)
+        .bearer_auth(system.app.tokens.service()?)
         .timeout(ANSWER)
         .json(&event.body());
     let sent = clock::now();
@@ -154,6 +160,6 @@ async fn post(stage: &Stage, event: &Event, url: &str) -> Result<bool> {
         "event": event.id, "type": event.kind, "firm": event.matter.firm, "matter": event.matter.id, "upload": upload,
         "sha256": sha256, "sent": sent, "answered": clock::now(), "status": status.map(|status| status.as_u16()),
     });
-    stage.ledger.note("posts", &line)?;
+    system.ledger.note("posts", &line)?;
     Ok(taken)
 }

@@ -14,13 +14,13 @@ mod ledger;
 mod sabotage;
 
 mod history;
-mod player;
-mod stage;
+mod node;
+mod system;
 
 mod firms;
 mod load;
 
-mod blows;
+mod faults;
 mod freeze;
 mod poison;
 mod provider;
@@ -39,7 +39,7 @@ use serde_json::json;
 
 use arguments::Arguments;
 use ledger::say;
-use stage::Stage;
+use system::ChaosSystem;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -62,14 +62,14 @@ async fn run(arguments: Arguments) -> Result<bool> {
         arguments.length(),
         folder.path().join("ledgers").display()
     ));
-    let stage = Arc::new(Stage::start(folder.path(), &arguments).await?);
-    let played = play(&stage, &arguments).await;
+    let system = Arc::new(ChaosSystem::start(folder.path(), &arguments).await?);
+    let played = play(&system, &arguments).await;
     if let Err(error) = &played {
         say(&format!("the play broke off: {error:#}"));
     }
-    let ledgers = stage.ledger.folder().to_owned();
-    let stage = Arc::into_inner(stage).context("somebody still plays")?;
-    stage.end().await;
+    let ledgers = system.ledger.folder().to_owned();
+    let system = Arc::into_inner(system).context("somebody still plays")?;
+    system.end().await;
     played?;
     let verdict = tokio::process::Command::new(built_program("chaos-check")?)
         .arg(&ledgers)
@@ -80,19 +80,19 @@ async fn run(arguments: Arguments) -> Result<bool> {
     Ok(green)
 }
 
-async fn play(stage: &Arc<Stage>, arguments: &Arguments) -> Result<()> {
+async fn play(system: &Arc<ChaosSystem>, arguments: &Arguments) -> Result<()> {
     let plan = schedule::plan(arguments.seed, arguments.kills, arguments.length());
-    let watch = watch::start(Arc::clone(stage));
-    let load = load::start(Arc::clone(stage), arguments.seed, arguments.length());
-    blows::play(stage, &plan).await;
+    let watch = watch::start(Arc::clone(system));
+    let load = load::start(Arc::clone(system), arguments.seed, arguments.length());
+    faults::play(system, &plan).await;
     let delivering = load.await?;
     say("the load ends; everything is mended");
-    stage.mend().await?;
+    system.mend().await?;
     delivering.finish(drain::PATIENCE).await;
-    drain::drain(stage).await?;
+    drain::drain(system).await?;
     watch.stop().await;
-    stage
+    system
         .ledger
         .note("run", &json!({ "ended": clock::now() }))?;
-    drain::write_state(stage).await
+    drain::write_state(system).await
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use harness::app::Matter;
 
-use crate::blows::kill_and_start_again;
+use crate::faults::kill_and_start_again;
 use crate::load::{Event, deliver};
-use crate::stage::Stage;
+use crate::system::ChaosSystem;
 
 /// Large enough that its measuring alone takes longer than the look at who holds the lane; it takes no room on the disk.
 const FILE_BYTES: u64 = 512 * 1024 * 1024;
@@ -20,20 +20,20 @@ const LOOK: Duration = Duration::from_millis(5);
 /// should, and the run counts it as lost, for nobody expects its bytes.
 const PATIENCE: Duration = Duration::from_mins(4);
 
-pub(crate) async fn run(stage: &Arc<Stage>) -> Result<()> {
-    let matter = stage.poisoned;
-    let upload = upload(stage, matter).await?;
-    deliver(Arc::clone(stage), Event::created(matter), 1).await;
+pub(crate) async fn run(system: &Arc<ChaosSystem>) -> Result<()> {
+    let matter = system.poisoned;
+    let upload = upload(system, matter).await?;
+    deliver(Arc::clone(system), Event::created(matter), 1).await;
     deliver(
-        Arc::clone(stage),
+        Arc::clone(system),
         Event::approved(matter, upload, String::new()),
         2,
     )
     .await;
     let killing = async {
-        while !is_failed(stage, upload).await {
-            if let Some(pid) = holder(stage, upload).await {
-                kill(stage, pid).await?;
+        while !is_failed(system, upload).await {
+            if let Some(pid) = holder(system, upload).await {
+                kill(system, pid).await?;
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -44,12 +44,12 @@ pub(crate) async fn run(stage: &Arc<Stage>) -> Result<()> {
         .context("the bad job has not failed")?
 }
 
-async fn upload(stage: &Stage, matter: Matter) -> Result<uuid::Uuid> {
-    let upload = stage
+async fn upload(system: &ChaosSystem, matter: Matter) -> Result<uuid::Uuid> {
+    let upload = system
         .app
         .upload(matter, "film.mp4", Some("video/mp4"), b"")
         .await?;
-    let path = stage.app.folder.join("files").join(upload.id.to_string());
+    let path = system.app.folder.join("files").join(upload.id.to_string());
     File::options()
         .write(true)
         .open(path)?
@@ -57,32 +57,32 @@ async fn upload(stage: &Stage, matter: Matter) -> Result<uuid::Uuid> {
     Ok(upload.id)
 }
 
-async fn is_failed(stage: &Stage, upload: uuid::Uuid) -> bool {
+async fn is_failed(system: &ChaosSystem, upload: uuid::Uuid) -> bool {
     let failed = sqlx::query_scalar(
         "select exists (select 1 from jobs where upload_id = $1 and state = 'failed')",
     );
-    let failed = failed.bind(upload).fetch_one(&stage.app.admin);
+    let failed = failed.bind(upload).fetch_one(&system.app.admin);
     failed.await.unwrap_or(false)
 }
 
-async fn holder(stage: &Stage, upload: uuid::Uuid) -> Option<u32> {
+async fn holder(system: &ChaosSystem, upload: uuid::Uuid) -> Option<u32> {
     let holder = sqlx::query_scalar(
         "select w.name from jobs j join lanes l on l.running_job = j.id join workers w on w.id = l.worker where j.upload_id = $1",
     );
     let name: String = holder
         .bind(upload)
-        .fetch_optional(&stage.app.admin)
+        .fetch_optional(&system.app.admin)
         .await
         .ok()??;
     name.strip_prefix("casehug-worker/")?.parse().ok()
 }
 
 /// Nobody when he is dead already and only his row is left.
-async fn kill(stage: &Stage, pid: u32) -> Result<()> {
-    for player in stage.workers() {
-        let mut program = player.program.lock().await;
+async fn kill(system: &ChaosSystem, pid: u32) -> Result<()> {
+    for node in system.workers() {
+        let mut program = node.program.lock().await;
         if program.process().pid() == pid && program.process().is_running() {
-            return kill_and_start_again(stage, player, &mut program).await;
+            return kill_and_start_again(system, node, &mut program).await;
         }
     }
     Ok(())

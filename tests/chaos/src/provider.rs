@@ -7,7 +7,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::system::ChaosSystem;
 
 /// Kinds of requests that misbehave, four of five times a write.
 struct Ways {
@@ -41,7 +41,7 @@ const WAYS: [Ways; 2] = [
 ];
 
 /// The seed alone decides what.
-pub(crate) async fn misbehave(stage: &Stage, seed: u64) -> Result<()> {
+pub(crate) async fn misbehave(system: &ChaosSystem, seed: u64) -> Result<()> {
     let mut random = StdRng::seed_from_u64(seed);
     for ways in &WAYS {
         let kinds = if random.random_bool(0.8) {
@@ -53,7 +53,7 @@ pub(crate) async fn misbehave(stage: &Stage, seed: u64) -> Result<()> {
             continue;
         };
         let (times, what) = treatment(&mut random);
-        stage
+        system
             .app
             .fault_at(ways.platform, method, path, times, &what)
             .await?;
@@ -62,11 +62,11 @@ pub(crate) async fn misbehave(stage: &Stage, seed: u64) -> Result<()> {
 }
 
 /// The next so many requests of any kind take this long.
-pub(crate) async fn slow_down(stage: &Stage, times: u32, delay_ms: u64) -> Result<()> {
+pub(crate) async fn slow_down(system: &ChaosSystem, times: u32, delay_ms: u64) -> Result<()> {
     let what = json!({ "delay_ms": delay_ms });
     for Ways { platform, .. } in &WAYS {
         let path = format!("{}/*", platform.prefix());
-        stage
+        system
             .app
             .fault_at(*platform, "*", &path, times, &what)
             .await?;

@@ -11,12 +11,12 @@ use rand::{Rng, SeedableRng};
 const CALM_BEFORE: Duration = Duration::from_secs(4);
 /// Postgres is away this long once in a run, in a short one a tenth of it.
 const LONG_AWAY: Duration = Duration::from_secs(40);
-/// A window during which the provider's connections stand; what is let go must arrive well within the settle time.
+/// A window during which the provider's connections stand; what is let go must arrive well within the visibility delay.
 const SHORT_STALL_MS: std::ops::Range<u64> = 200..1_000;
 const CLOCKS: [&str; 7] = ["-2h", "-30m", "-90", "+90", "+30m", "+2h", "+0"];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Blow {
+pub(crate) enum Fault {
     Kill,
     RestartPostgres(Mode),
     KeepPostgresAway(Duration),
@@ -41,12 +41,12 @@ pub(crate) enum Blow {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Planned {
     pub(crate) at: Duration,
-    pub(crate) blow: Blow,
-    /// Which player, counted around.
+    pub(crate) fault: Fault,
+    /// Which node, counted around.
     pub(crate) whom: usize,
 }
 
-/// How often a blow of a kind falls: the mean time between two of them.
+/// How often a fault of a kind falls: the mean time between two of them.
 const RHYTHM: [(u64, Kind); 13] = [
     (45, Kind::RestartFast),
     (45, Kind::RestartImmediate),
@@ -80,30 +80,30 @@ enum Kind {
     KillRedis,
 }
 
-/// All blows of a run, in the order of their moments.
+/// All faults of a run, in the order of their moments.
 pub(crate) fn plan(seed: u64, kills: usize, length: Duration) -> Vec<Planned> {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut blows = vec![Blow::Kill; kills];
+    let mut faults = vec![Fault::Kill; kills];
     for (mean_seconds, kind) in RHYTHM {
         let times = (length.as_secs() / mean_seconds).max(1);
-        blows.extend((0..times).map(|_| kind.blow(&mut random)));
+        faults.extend((0..times).map(|_| kind.fault(&mut random)));
     }
-    let mut plan: Vec<Planned> = blows
+    let mut plan: Vec<Planned> = faults
         .into_iter()
-        .map(|blow| Planned {
+        .map(|fault| Planned {
             at: random.random_range(CALM_BEFORE..length),
-            blow,
+            fault,
             whom: random.random_range(0..1_000),
         })
         .collect();
     plan.push(Planned {
         at: length.mul_f64(0.2),
-        blow: Blow::Poison,
+        fault: Fault::Poison,
         whom: 0,
     });
     plan.push(Planned {
         at: length.mul_f64(0.6),
-        blow: Blow::KeepPostgresAway(LONG_AWAY.min(length / 10)),
+        fault: Fault::KeepPostgresAway(LONG_AWAY.min(length / 10)),
         whom: 0,
     });
     plan.sort_by_key(|planned| planned.at);
@@ -111,23 +111,23 @@ pub(crate) fn plan(seed: u64, kills: usize, length: Duration) -> Vec<Planned> {
 }
 
 impl Kind {
-    fn blow(self, random: &mut StdRng) -> Blow {
+    fn fault(self, random: &mut StdRng) -> Fault {
         let mut seconds =
             |range: std::ops::Range<u64>| Duration::from_millis(random.random_range(range));
         match self {
-            Self::RestartFast => Blow::RestartPostgres(Mode::Fast),
-            Self::RestartImmediate => Blow::RestartPostgres(Mode::Immediate),
-            Self::TerminateBackends => Blow::TerminateBackends,
-            Self::StallDatabase => Blow::StallDatabase(seconds(500..7_000)),
-            Self::CutDatabase => Blow::CutDatabase,
-            Self::StallProvider => Blow::StallProvider(seconds(SHORT_STALL_MS)),
-            Self::StallAndCutProvider => Blow::StallAndCutProvider(seconds(2_000..8_000)),
-            Self::CutProvider => Blow::CutProvider,
-            Self::FreezeAtWork => Blow::FreezeAtWork,
-            Self::FreezeAtIntent => Blow::FreezeAtIntent,
-            Self::JumpClock => Blow::JumpClock(CLOCKS.choose(random).unwrap_or(&"+0")),
-            Self::Provider => Blow::Provider(random.random()),
-            Self::KillRedis => Blow::KillRedis,
+            Self::RestartFast => Fault::RestartPostgres(Mode::Fast),
+            Self::RestartImmediate => Fault::RestartPostgres(Mode::Immediate),
+            Self::TerminateBackends => Fault::TerminateBackends,
+            Self::StallDatabase => Fault::StallDatabase(seconds(500..7_000)),
+            Self::CutDatabase => Fault::CutDatabase,
+            Self::StallProvider => Fault::StallProvider(seconds(SHORT_STALL_MS)),
+            Self::StallAndCutProvider => Fault::StallAndCutProvider(seconds(2_000..8_000)),
+            Self::CutProvider => Fault::CutProvider,
+            Self::FreezeAtWork => Fault::FreezeAtWork,
+            Self::FreezeAtIntent => Fault::FreezeAtIntent,
+            Self::JumpClock => Fault::JumpClock(CLOCKS.choose(random).unwrap_or(&"+0")),
+            Self::Provider => Fault::Provider(random.random()),
+            Self::KillRedis => Fault::KillRedis,
         }
     }
 }
@@ -148,8 +148,8 @@ mod tests {
     fn a_short_run_meets_every_kind_of_blow_and_all_its_kills() {
         let plan = plan(1, 30, Duration::from_secs(90));
 
-        let kills = plan.iter().filter(|p| p.blow == Blow::Kill).count();
-        let frozen = plan.iter().any(|p| p.blow == Blow::FreezeAtIntent);
+        let kills = plan.iter().filter(|p| p.fault == Fault::Kill).count();
+        let frozen = plan.iter().any(|p| p.fault == Fault::FreezeAtIntent);
         assert_eq!((kills, frozen), (30, true));
         assert!(plan.is_sorted_by_key(|p| p.at));
         assert!(plan.len() > 30 + RHYTHM.len());

@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 
 use crate::clock;
 use crate::drain::STREAM;
-use crate::player::Player;
-use crate::stage::Stage;
+use crate::node::Node;
+use crate::system::ChaosSystem;
 
 const PAUSE: Duration = Duration::from_millis(250);
 const ANSWER: Duration = Duration::from_secs(1);
@@ -47,57 +47,57 @@ impl Watch {
     }
 }
 
-pub(crate) fn start(stage: Arc<Stage>) -> Watch {
+pub(crate) fn start(system: Arc<ChaosSystem>) -> Watch {
     let (stop, mut stopped) = oneshot::channel();
     let watching = tokio::spawn(async move {
         for number in 0_u32.. {
-            sample(&stage).await.ok();
-            let lifted = sqlx::query(LIFT_BREAKER).execute(&stage.app.admin);
+            sample(&system).await.ok();
+            let lifted = sqlx::query(LIFT_BREAKER).execute(&system.app.admin);
             tokio::time::timeout(ANSWER, lifted).await.ok();
             if number % BREACHES_EVERY == 0 {
-                read_breaches(&stage).await.ok();
+                read_breaches(&system).await.ok();
             }
             tokio::select! {
                 _ = &mut stopped => break,
                 () = tokio::time::sleep(PAUSE) => {}
             }
         }
-        read_breaches(&stage).await.ok();
+        read_breaches(&system).await.ok();
     });
     Watch { stop, watching }
 }
 
-async fn sample(stage: &Stage) -> Result<()> {
-    let asked = sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&stage.app.admin);
+async fn sample(system: &ChaosSystem) -> Result<()> {
+    let asked = sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&system.app.admin);
     let waiting = tokio::time::timeout(ANSWER, asked).await;
     let mut waiting = waiting.ok().and_then(Result::ok);
     // A Redis that is just dead has no work to show.
-    if let (Some(waiting), Ok(entries)) = (&mut waiting, stage.redis.length(STREAM).await) {
+    if let (Some(waiting), Ok(entries)) = (&mut waiting, system.redis.length(STREAM).await) {
         *waiting += i64::try_from(entries)?;
     }
     let line = json!({ "at": clock::now(), "up": waiting.is_some(), "waiting": waiting });
-    stage.ledger.note("samples", &line)
+    system.ledger.note("samples", &line)
 }
 
-async fn read_breaches(stage: &Stage) -> Result<()> {
-    for player in stage.workers() {
-        let Some(breaches) = breaches(stage, player).await else {
+async fn read_breaches(system: &ChaosSystem) -> Result<()> {
+    for node in system.workers() {
+        let Some(breaches) = breaches(system, node).await else {
             continue;
         };
-        let pid = player
+        let pid = node
             .program
             .try_lock()
             .map(|program| program.process().pid());
-        let line = json!({ "process": player.name, "pid": pid.ok(), "breaches": breaches });
-        stage.ledger.note("breaches", &line)?;
+        let line = json!({ "process": node.name, "pid": pid.ok(), "breaches": breaches });
+        system.ledger.note("breaches", &line)?;
     }
     Ok(())
 }
 
 /// None while the process has none to show.
-async fn breaches(stage: &Stage, player: &Player) -> Option<f64> {
-    let url = format!("{}/metrics", player.ops_url);
-    let answer = stage.app.http.get(url).timeout(ANSWER).send().await.ok()?;
+async fn breaches(system: &ChaosSystem, node: &Node) -> Option<f64> {
+    let url = format!("{}/metrics", node.ops_url);
+    let answer = system.app.http.get(url).timeout(ANSWER).send().await.ok()?;
     let text = answer.text().await.ok()?;
     let counted: f64 = text
         .lines()

@@ -187,7 +187,7 @@ async fn a_retried_job_joins_a_twin_that_waits() {
     app.cli(&["pauses", "add", "all", "--reason", "test"])
         .await
         .unwrap();
-    let (_, twin) = ask_for_sync(&app, matter).await;
+    let (_, duplicate) = ask_for_sync(&app, matter).await;
     eventually(SOON, || async {
         let queued = app.cli(&["jobs", "list", "--state", "queued"]).await.ok()?;
         (queued["jobs"].as_array()?.len() == 1).then_some(())
@@ -199,7 +199,7 @@ async fn a_retried_job_joins_a_twin_that_waits() {
     app.cli(&["pauses", "remove", "all"]).await.unwrap();
     app.settled(SOON).await.unwrap();
 
-    let joined = json!({ "outcome": "joined", "joined": twin["log_id"] });
+    let joined = json!({ "outcome": "joined", "joined": duplicate["log_id"] });
     assert_eq!(answer.body, joined, "{answer:?}");
     assert_eq!(app.job(id).await["state"], "skipped");
     assert_eq!(

@@ -2,5 +2,4 @@
 
 mod batches;
 mod jobs;
-mod lists;
 mod pauses;

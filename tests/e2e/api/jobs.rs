@@ -5,8 +5,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::admin_support::Connected;
 use crate::asking::{assert_refused, nobody, start_without_workers};
-use crate::office::Connected;
 use crate::support::{SOON, TestApp, start};
 
 const JOBS: &str = "/api/v1/jobs";

@@ -5,8 +5,8 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-#[path = "../office.rs"]
-mod office;
+#[path = "../admin_support.rs"]
+mod admin_support;
 #[path = "../support.rs"]
 mod support;
 

@@ -46,7 +46,7 @@ pub(super) async fn boundaries(route: Route) -> Vec<Boundary> {
     let (database_before, provider_before) =
         (walker.database.steps().len(), walker.provider.steps().len());
     walker.app.approve(&[upload]).await.unwrap();
-    walker.settle().await.unwrap();
+    walker.wait_until_done().await.unwrap();
     let mut boundaries = Vec::new();
     for (protocol, steps) in [
         (

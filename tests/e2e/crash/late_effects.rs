@@ -29,7 +29,7 @@ async fn crash_an_effect_that_is_applied_late_is_found_and_adopted() {
                 .unwrap();
 
             walker.app.approve(&[upload]).await.unwrap();
-            walker.settle().await.unwrap();
+            walker.wait_until_done().await.unwrap();
 
             walker.check(matter, number).await.unwrap();
         }

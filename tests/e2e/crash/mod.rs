@@ -40,7 +40,7 @@ struct Boundary {
 
 /// What happens at the boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Blow {
+enum Strike {
     /// Killed; the held message never arrives.
     Kill,
     /// Killed; the held message arrives all the same, later.
@@ -54,5 +54,5 @@ enum Blow {
 #[derive(Debug, Clone)]
 struct Case {
     boundary: Boundary,
-    blow: Blow,
+    strike: Strike,
 }

@@ -1,4 +1,4 @@
-//! The walk itself: every boundary of a sync, with every blow that fits it.
+//! The walk itself: every boundary of a sync, with every strike that fits it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -7,9 +7,9 @@ use harness::{Protocol, Side};
 
 use super::boundaries::boundaries;
 use super::walker::{Route, Walker};
-use super::{Blow, Boundary, CLIO, Case, LAGGING_CLIO, TEST};
+use super::{Boundary, CLIO, Case, LAGGING_CLIO, Strike, TEST};
 
-/// So many systems walk side by side: a case mostly waits for leases and settle times.
+/// So many systems walk side by side: a case mostly waits for leases and visibility delay.
 const SYSTEMS: usize = 6;
 
 async fn walk(cases: Vec<Case>, route: Route) {
@@ -46,12 +46,12 @@ async fn walk(cases: Vec<Case>, route: Route) {
     );
 }
 
-fn cases(boundaries: &[Boundary], blow: Blow) -> Vec<Case> {
+fn cases(boundaries: &[Boundary], strike: Strike) -> Vec<Case> {
     boundaries
         .iter()
         .map(|boundary| Case {
             boundary: boundary.clone(),
-            blow,
+            strike,
         })
         .collect()
 }
@@ -67,16 +67,16 @@ fn assert_complete(boundaries: &[Boundary], wanted: usize) {
 }
 
 fn killed(boundaries: &[Boundary]) -> Vec<Case> {
-    let mut all = cases(boundaries, Blow::Kill);
+    let mut all = cases(boundaries, Strike::Kill);
     let sent = on_side(boundaries, Side::Before);
-    all.extend(cases(&sent, Blow::KillThenDeliver));
+    all.extend(cases(&sent, Strike::KillThenDeliver));
     all
 }
 
 fn frozen(boundaries: &[Boundary]) -> Vec<Case> {
-    let mut all = cases(boundaries, Blow::Freeze);
+    let mut all = cases(boundaries, Strike::Freeze);
     let answered = on_side(boundaries, Side::After);
-    all.extend(cases(&answered, Blow::FreezeAndHold));
+    all.extend(cases(&answered, Strike::FreezeAndHold));
     all
 }
 
@@ -123,7 +123,7 @@ async fn crash_on_a_platform_that_accepts_first_there_is_still_exactly_one_of_ea
     let mut all = killed(&boundaries);
     all.extend(cases(
         &on_side(&boundaries, Side::After),
-        Blow::FreezeAndHold,
+        Strike::FreezeAndHold,
     ));
     walk(all, TEST).await;
 }

@@ -8,12 +8,12 @@ use harness::{AppSettings, Held, Hold, Protocol, Proxy, eventually};
 use serde_json::{Value, json};
 
 use super::boundaries::rows_at_least;
-use super::{Blow, Boundary, Case};
+use super::{Boundary, Case, Strike};
 use crate::support::{SOON, TestApp, cluster, start_with};
 
 const LEASE: Duration = Duration::from_secs(1);
-const SETTLE: Duration = Duration::from_secs(2);
-/// Shorter than the settle time: what is within it must be found.
+const VISIBILITY_DELAY: Duration = Duration::from_secs(2);
+/// Shorter than the visibility delay: what is within it must be found.
 const SEARCH_LAG: Duration = Duration::from_secs(1);
 
 /// What is walked.
@@ -37,7 +37,7 @@ impl Walker {
         let settings = AppSettings {
             workers: 0,
             lease: LEASE,
-            settle: SETTLE,
+            visibility_delay: VISIBILITY_DELAY,
             test_platform: route.platform == Platform::Test,
             search_lag: if route.search_lag {
                 SEARCH_LAG
@@ -116,11 +116,11 @@ impl Walker {
         if !held.reached_within(SOON).await {
             return Err("the boundary was not reached".into());
         }
-        match case.blow {
-            Blow::Kill => self.kill(held).await?,
-            Blow::KillThenDeliver => self.kill_then_deliver(held).await?,
-            Blow::Freeze => self.freeze(Some(held)).await?,
-            Blow::FreezeAndHold => {
+        match case.strike {
+            Strike::Kill => self.kill(held).await?,
+            Strike::KillThenDeliver => self.kill_then_deliver(held).await?,
+            Strike::Freeze => self.freeze(Some(held)).await?,
+            Strike::FreezeAndHold => {
                 self.freeze(None).await?;
                 held.release();
                 self.thaw().await;
@@ -133,16 +133,16 @@ impl Walker {
         self.app.workers.pop().unwrap().kill9().unwrap();
         held.cut();
         self.app.start_worker().await.unwrap();
-        self.settle().await
+        self.wait_until_done().await
     }
 
     async fn kill_then_deliver(&mut self, held: Held) -> Result<(), String> {
         self.app.workers.pop().unwrap().kill9().unwrap();
-        // At once, and not whenever the next worker is up: what arrives later than the settle time, nobody can foresee.
+        // At once, and not whenever the next worker is up: what arrives later than the visibility delay, nobody can foresee.
         // An upstream that refuses the dead client's message is an end like another.
         let _ = held.deliver_then_cut().await;
         self.app.start_worker().await.unwrap();
-        self.settle().await
+        self.wait_until_done().await
     }
 
     async fn freeze(&mut self, held: Option<Held>) -> Result<(), String> {
@@ -156,7 +156,7 @@ impl Walker {
             held.release();
         }
         self.app.start_worker().await.unwrap();
-        self.settle().await?;
+        self.wait_until_done().await?;
         // Past its lease, and replaced: a worker that goes on earlier is none the worse for it.
         eventually(SOON, || async {
             let row = sqlx::query("select from workers where id = $1").bind(frozen);
@@ -185,7 +185,7 @@ impl Walker {
         frozen.kill9().unwrap();
     }
 
-    pub(super) async fn settle(&self) -> Result<(), String> {
+    pub(super) async fn wait_until_done(&self) -> Result<(), String> {
         let Err(_) = self.app.settled(SOON).await else {
             return Ok(());
         };
@@ -199,7 +199,7 @@ impl Walker {
         .fetch_all(&self.app.admin)
         .await
         .unwrap();
-        Err(format!("the queue did not settle: {state:#?}"))
+        Err(format!("the queue did not visibility_delay: {state:#?}"))
     }
 
     pub(super) async fn check(&self, matter: Matter, number: usize) -> Result<(), String> {

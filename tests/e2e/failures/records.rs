@@ -9,14 +9,14 @@ use crate::support::{SOON, start, start_with};
 
 #[tokio::test]
 async fn after_a_restore_creations_look_first() {
-    let settle = Duration::from_secs(1);
+    let visibility_delay = Duration::from_secs(1);
     let since = (
         "LINKS_DOUBT_SINCE".to_owned(),
         "2026-01-01T00:00:00Z".to_owned(),
     );
     let more = vec![since];
     let app = start_with(AppSettings {
-        settle,
+        visibility_delay,
         more,
         ..AppSettings::default()
     })
@@ -40,7 +40,7 @@ async fn after_a_restore_creations_look_first() {
 #[tokio::test]
 async fn a_second_record_that_shows_up_after_a_doubt_is_reported_and_left_alone() {
     let app = start_with(AppSettings {
-        settle: Duration::from_secs(1),
+        visibility_delay: Duration::from_secs(1),
         ..AppSettings::default()
     })
     .await;

@@ -5,7 +5,7 @@ mod store;
 mod conformance;
 mod drain;
 
-mod stage;
+mod system;
 
 mod outages;
 mod unfit;

@@ -1,20 +1,20 @@
 //! A Redis that would not keep what it takes is not used, and ingress says why.
 
-use super::stage::{Stage, wait_for_words};
+use super::system::{InboxSystem, wait_for_words};
 
 async fn is_refused_until(settings: &[(&str, &str)], named: &str, mended: [&str; 2]) {
-    let stage = Stage::start_with("redis", settings).await;
+    let system = InboxSystem::start_with("redis", settings).await;
 
-    wait_for_words(&stage.ingress, named).await;
-    let taken = [stage.post("a").await.status, stage.post("b").await.status];
-    let by_redis = stage.taken_by("redis").await;
+    wait_for_words(&system.ingress, named).await;
+    let taken = [system.post("a").await.status, system.post("b").await.status];
+    let by_redis = system.taken_by("redis").await;
     let [name, value] = mended;
-    let _: String = stage
+    let _: String = system
         .redis
         .ask(&["CONFIG", "SET", name, value])
         .await
         .unwrap();
-    stage.wait_until_usable(true).await;
+    system.wait_until_usable(true).await;
 
     assert_eq!(taken, [202, 202]);
     assert_eq!(by_redis, 0.0);
@@ -35,36 +35,36 @@ async fn with_an_eviction_policy_it_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_tell_its_settings_is_refused() {
-    let stage = Stage::start("redis").await;
+    let system = InboxSystem::start("redis").await;
 
     let forbid = ["ACL", "SETUSER", "default", "-config"];
-    let _: String = stage.redis.ask(&forbid).await.unwrap();
-    stage.wait_until_usable(false).await;
-    let answer = stage.post("a").await;
+    let _: String = system.redis.ask(&forbid).await.unwrap();
+    system.wait_until_usable(false).await;
+    let answer = system.post("a").await;
 
-    wait_for_words(&stage.ingress, "CONFIG GET is not allowed").await;
+    wait_for_words(&system.ingress, "CONFIG GET is not allowed").await;
     assert_eq!(answer.status, 202);
-    assert_eq!(stage.taken_by("redis").await, 0.0);
+    assert_eq!(system.taken_by("redis").await, 0.0);
 }
 
 /// Settings change under a running server; and a server that comes back may be another one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_becomes_unfit_is_not_used_any_more() {
-    let stage = Stage::start("redis").await;
-    stage.wait_until_usable(true).await;
+    let system = InboxSystem::start("redis").await;
+    system.wait_until_usable(true).await;
 
-    let _: String = stage
+    let _: String = system
         .redis
         .ask(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"])
         .await
         .unwrap();
-    stage.wait_until_usable(false).await;
-    let _: String = stage
+    system.wait_until_usable(false).await;
+    let _: String = system
         .redis
         .ask(&["CONFIG", "SET", "maxmemory-policy", "noeviction"])
         .await
         .unwrap();
-    stage.wait_until_usable(true).await;
+    system.wait_until_usable(true).await;
 
-    wait_for_words(&stage.ingress, "maxmemory-policy must be noeviction").await;
+    wait_for_words(&system.ingress, "maxmemory-policy must be noeviction").await;
 }

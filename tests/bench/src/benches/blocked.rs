@@ -9,11 +9,11 @@ use serde_json::json;
 
 use crate::bulk::{self, Due};
 use crate::compare::{Side, in_turn};
-use crate::field::{Books, Field};
 use crate::figures::rounded;
-use crate::knobs;
+use crate::options;
 use crate::report::Report;
-use crate::stage::{self, Ground, Stage};
+use crate::system::{self, BenchSystem, TestServer};
+use crate::workload::{Books, Field};
 
 use super::drain::{self, LANES, limit};
 
@@ -26,24 +26,24 @@ const PAUSE: &str = "insert into pauses (scope, reason, firm_id, until, author, 
     select 'connection:' || c.id, 'retry_after', c.firm_id, app_now() + interval '1 hour', 'bench', now() from firm_integrations c where c.id >= $1";
 
 pub(crate) async fn run() -> Result<bool> {
-    let blocked: u64 = knobs::number("JOBS", 100_000)?;
-    let length = knobs::seconds(30)?;
-    let rounds = knobs::number("ROUNDS", 5)?;
+    let blocked: u64 = options::number("JOBS", 100_000)?;
+    let length = options::seconds(30)?;
+    let rounds = options::number("ROUNDS", 5)?;
     let report = Report::new("blocked");
-    let ground = Ground::start()?;
-    let free = side(&ground, "without", 0, &report).await?;
-    report.ran_on(&free.stage.app.admin).await?;
-    let limit = limit::limit(&free.stage, LIMIT_JOBS).await?;
-    let beside = side(&ground, "beside blocked lanes", blocked, &report).await?;
+    let server = TestServer::start()?;
+    let free = side(&server, "without", 0, &report).await?;
+    report.ran_on(&free.system.app.admin).await?;
+    let limit = limit::limit(&free.system, LIMIT_JOBS).await?;
+    let beside = side(&server, "beside blocked lanes", blocked, &report).await?;
     let mut pair = [free, beside];
     let share = in_turn(&mut pair, rounds, length, &report).await?;
     let rate = pair[1].rate();
     let mut right = true;
     for side in pair {
-        let books = Books::read(&side.stage.app.admin, &side.field).await?;
+        let books = Books::read(&side.system.app.admin, &side.field).await?;
         right &= books.disordered == 0 && books.succeeded == books.attempts;
         report.line(json!({ "what": "rows", "name": side.name, "rows": books.shown() }));
-        drain::end(side.stage).await?;
+        drain::end(side.system).await?;
     }
     let figures = json!({ "blocked_lanes": blocked, "jobs_per_s": rounded(rate), "base_per_s": rounded(limit), "base": limit::WHAT,
         "share": rounded(share), "in_order": right });
@@ -51,27 +51,27 @@ pub(crate) async fn run() -> Result<bool> {
 }
 
 async fn side(
-    ground: &Arc<Ground>,
+    server: &Arc<TestServer>,
     name: &'static str,
     blocked: u64,
     report: &Report,
 ) -> Result<Side> {
-    let settings = stage::settings(0, knobs::number("CONCURRENCY", 500)?);
-    let mut stage = Stage::start_on(Arc::clone(ground), name, settings).await?;
+    let settings = system::settings(0, options::number("CONCURRENCY", 500)?);
+    let mut system = BenchSystem::start_on(Arc::clone(server), name, settings).await?;
     let field = Field::new(LANES, LANES);
-    field.found(&stage.app.admin, "clio").await?;
+    field.found(&system.app.admin, "clio").await?;
     if blocked > 0 {
-        block(&stage, &field, blocked, report).await?;
+        block(&system, &field, blocked, report).await?;
     }
-    stage.hold().await?;
-    stage.add_workers(knobs::number("WORKERS", 1)?).await?;
-    let mut side = Side::new(name, stage, field);
+    system.hold().await?;
+    system.add_workers(options::number("WORKERS", 1)?).await?;
+    let mut side = Side::new(name, system, field);
     side.backlog = WAITING;
     Ok(side)
 }
 
-async fn block(stage: &Stage, field: &Field, lanes: u64, report: &Report) -> Result<()> {
-    let admin = &stage.app.admin;
+async fn block(system: &BenchSystem, field: &Field, lanes: u64, report: &Report) -> Result<()> {
+    let admin = &system.app.admin;
     let waiting = Field {
         number: 1,
         lanes: lanes / 2,

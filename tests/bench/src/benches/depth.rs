@@ -8,11 +8,11 @@ use serde_json::json;
 
 use crate::bulk::{self, Due};
 use crate::compare::{Side, in_turn};
-use crate::field::{Books, Field};
 use crate::figures::rounded;
-use crate::knobs;
+use crate::options;
 use crate::report::{Report, say};
-use crate::stage::{self, Ground, Stage};
+use crate::system::{self, BenchSystem, TestServer};
+use crate::workload::{Books, Field};
 
 use super::drain::{self, limit};
 
@@ -28,18 +28,18 @@ const LIMIT_JOBS: u64 = 20_000;
 const AIM: &str = "with 10,000,000 waiting jobs at least 0.9 x the rate with 10,000; with 10,000 connections at least 0.9 x that with 10";
 
 pub(crate) async fn run() -> Result<bool> {
-    let most: u64 = knobs::number("JOBS", 10_000_000)?;
-    let length = knobs::seconds(20)?;
-    let rounds = knobs::number("ROUNDS", 3)?;
+    let most: u64 = options::number("JOBS", 10_000_000)?;
+    let length = options::seconds(20)?;
+    let rounds = options::number("ROUNDS", 3)?;
     let report = Report::new("depth");
-    let ground = Ground::start()?;
+    let server = TestServer::start()?;
 
     say("the backlogs are written");
-    let few = side(&ground, "10 connections", Field::new(FEW, MANY), 1, &report).await?;
-    report.ran_on(&few.stage.app.admin).await?;
-    let limit = limit::limit(&few.stage, LIMIT_JOBS).await?;
+    let few = side(&server, "10 connections", Field::new(FEW, MANY), 1, &report).await?;
+    report.ran_on(&few.system.app.admin).await?;
+    let limit = limit::limit(&few.system, LIMIT_JOBS).await?;
     let many = side(
-        &ground,
+        &server,
         "10000 connections",
         Field::new(MANY, MANY),
         1,
@@ -51,9 +51,9 @@ pub(crate) async fn run() -> Result<bool> {
     let mut right = end(pair, &report).await?;
 
     let shallow = Field::new(CONNECTIONS, SMALL / DEEP);
-    let shallow = side(&ground, "10000 jobs", shallow, DEEP, &report).await?;
+    let shallow = side(&server, "10000 jobs", shallow, DEEP, &report).await?;
     let deep = Field::new(CONNECTIONS, most / DEEP);
-    let deep = side(&ground, "the large backlog", deep, DEEP, &report).await?;
+    let deep = side(&server, "the large backlog", deep, DEEP, &report).await?;
     let mut pair = [shallow, deep];
     let depth = in_turn(&mut pair, rounds, length, &report).await?;
     let rate = pair[1].rate();
@@ -66,22 +66,22 @@ pub(crate) async fn run() -> Result<bool> {
 
 /// A system of its own with this backlog.
 async fn side(
-    ground: &Arc<Ground>,
+    server: &Arc<TestServer>,
     name: &'static str,
     field: Field,
     depth: u64,
     report: &Report,
 ) -> Result<Side> {
-    let settings = stage::settings(0, knobs::number("CONCURRENCY", 500)?);
-    let mut stage = Stage::start_on(Arc::clone(ground), name, settings).await?;
-    field.found(&stage.app.admin, PLATFORM).await?;
-    let took = bulk::fill(&stage.app.admin, &field, depth, Due::Now).await?;
+    let settings = system::settings(0, options::number("CONCURRENCY", 500)?);
+    let mut system = BenchSystem::start_on(Arc::clone(server), name, settings).await?;
+    field.found(&system.app.admin, PLATFORM).await?;
+    let took = bulk::fill(&system.app.admin, &field, depth, Due::Now).await?;
     report.line(json!({ "what": "backlog", "name": name, "jobs": field.lanes * depth, "lanes": field.lanes,
         "connections": field.connections, "seconds": rounded(took.as_secs_f64()),
-        "jobs_mib": stage.size_of("jobs").await? >> 20, "lanes_mib": stage.size_of("lanes").await? >> 20 }));
-    stage.hold().await?;
-    stage.add_workers(knobs::number("WORKERS", 1)?).await?;
-    let mut side = Side::new(name, stage, field);
+        "jobs_mib": system.size_of("jobs").await? >> 20, "lanes_mib": system.size_of("lanes").await? >> 20 }));
+    system.hold().await?;
+    system.add_workers(options::number("WORKERS", 1)?).await?;
+    let mut side = Side::new(name, system, field);
     side.next = field.lanes * depth;
     side.backlog = side.next;
     Ok(side)
@@ -91,10 +91,10 @@ async fn side(
 async fn end(sides: [Side; 2], report: &Report) -> Result<bool> {
     let mut right = true;
     for side in sides {
-        let books = Books::read(&side.stage.app.admin, &side.field).await?;
+        let books = Books::read(&side.system.app.admin, &side.field).await?;
         right &= books.disordered == 0 && books.succeeded == books.attempts;
         report.line(json!({ "what": "rows", "name": side.name, "rows": books.shown() }));
-        drain::end(side.stage).await?;
+        drain::end(side.system).await?;
     }
     Ok(right)
 }

@@ -11,14 +11,14 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use crate::bulk::{self, Due};
-use crate::field::Field;
 use crate::figures::{percentile, rounded};
-use crate::knobs;
 use crate::load;
+use crate::options;
 use crate::pgbench;
 use crate::report::Report;
-use crate::stage::{self, Ground, Stage};
+use crate::system::{self, BenchSystem, TestServer};
 use crate::uploads;
+use crate::workload::Field;
 
 const LANES: u64 = 10_000;
 const BUSY_FIRMS: u64 = 300;
@@ -36,12 +36,12 @@ const AIM: &str = "another firm's job: p99 at most 10 ms above that of an idle s
 const ENDED: &str = "select extract(epoch from finished_at - created_at)::float8 * 1000 as ms from activity where id = $1 and finished_at is not null";
 
 pub(crate) async fn run() -> Result<bool> {
-    let samples: u64 = knobs::number("SAMPLES", 1_000)?;
+    let samples: u64 = options::number("SAMPLES", 1_000)?;
     let report = Report::new("fairness");
-    let ground = Ground::start()?;
-    let workers = knobs::number("WORKERS", 1)?;
-    let settings = stage::settings(workers, knobs::number("CONCURRENCY", 64)?);
-    let idle = Stage::start_on(Arc::clone(&ground), "idle", settings.clone()).await?;
+    let server = TestServer::start()?;
+    let workers = options::number("WORKERS", 1)?;
+    let settings = system::settings(workers, options::number("CONCURRENCY", 64)?);
+    let idle = BenchSystem::start_on(Arc::clone(&server), "idle", settings.clone()).await?;
     report.ran_on(&idle.app.admin).await?;
     let small = small_firm(&idle).await?;
     let mut sampler = Sampler {
@@ -53,36 +53,36 @@ pub(crate) async fn run() -> Result<bool> {
     report.line(base.shown("idle"));
     idle.end().await;
 
-    let mut stage =
-        Stage::start_on(ground, "big", stage::settings(0, settings.concurrency)).await?;
-    let big = uploads::connected_firm(&stage.app, 8_001).await?;
+    let mut system =
+        BenchSystem::start_on(server, "big", system::settings(0, settings.concurrency)).await?;
+    let big = uploads::connected_firm(&system.app, 8_001).await?;
     let field = Field {
         number: 2,
         priority: 2,
         owner: Some((big.firm, big.connection)),
         ..Field::new(1, LANES)
     };
-    let jobs: u64 = knobs::number("JOBS", 1_000_000)?;
-    let took = bulk::fill(&stage.app.admin, &field, (jobs / LANES).max(1), Due::Now).await?;
+    let jobs: u64 = options::number("JOBS", 1_000_000)?;
+    let took = bulk::fill(&system.app.admin, &field, (jobs / LANES).max(1), Due::Now).await?;
     report.line(json!({ "what": "backlog", "jobs": jobs, "lanes": LANES, "seconds": rounded(took.as_secs_f64()) }));
     let mut sampler = Sampler {
-        field: small_firm(&stage).await?,
+        field: small_firm(&system).await?,
         next: 0,
     };
-    stage.add_workers(workers).await?;
-    let million = sampler.measure(&stage, samples, None).await?;
+    system.add_workers(workers).await?;
+    let million = sampler.measure(&system, samples, None).await?;
     report.line(million.shown("one firm's backlog"));
 
-    uploads::fill_slots(&stage.app, &big, UPLOAD).await?;
+    uploads::fill_slots(&system.app, &big, UPLOAD).await?;
     let uploading = sampler
-        .measure(&stage, samples, Some(UPLOAD - REST))
+        .measure(&system, samples, Some(UPLOAD - REST))
         .await?;
     report.line(uploading.shown("its slots in uploads"));
 
-    busy_firms(&stage).await?;
-    let busy = sampler.measure(&stage, samples, None).await?;
+    busy_firms(&system).await?;
+    let busy = sampler.measure(&system, samples, None).await?;
     report.line(busy.shown("300 busy firms"));
-    stage.end().await;
+    system.end().await;
 
     let most = base.p99() + MOST_MORE_MS;
     let ok = [&million, &uploading, &busy]
@@ -94,32 +94,32 @@ pub(crate) async fn run() -> Result<bool> {
     Ok(report.verdict(ok, AIM, figures))
 }
 
-async fn small_firm(stage: &Stage) -> Result<Field> {
+async fn small_firm(system: &BenchSystem) -> Result<Field> {
     let field = Field {
         number: 1,
         ..Field::new(1, 1)
     };
-    field.found(&stage.app.admin, "clio").await?;
+    field.found(&system.app.admin, "clio").await?;
     Ok(field)
 }
 
 /// Enqueued as events would, while the workers wait.
-async fn busy_firms(stage: &Stage) -> Result<()> {
+async fn busy_firms(system: &BenchSystem) -> Result<()> {
     let field = Field {
         number: 3,
         first: 10,
         ..Field::new(BUSY_FIRMS, BUSY_LANES)
     };
-    field.found(&stage.app.admin, "clio").await?;
-    stage.hold().await?;
+    field.found(&system.app.admin, "clio").await?;
+    system.hold().await?;
     load::enqueue_range(
-        &stage.queue,
+        &system.queue,
         &field,
-        0..knobs::number("BUSY", 300_000)?,
+        0..options::number("BUSY", 300_000)?,
         1_000,
     )
     .await?;
-    stage.let_go().await
+    system.let_go().await
 }
 
 struct Sampler {
@@ -146,14 +146,14 @@ impl Sampler {
     /// One job after the other, each when the one before has ended; so many, or for so long.
     async fn measure(
         &mut self,
-        stage: &Stage,
+        system: &BenchSystem,
         samples: u64,
         at_most: Option<Duration>,
     ) -> Result<Waits> {
         let mut ms = Vec::new();
         let measuring = async {
             for _ in 0..samples {
-                ms.push(self.one(stage).await?);
+                ms.push(self.one(system).await?);
                 tokio::time::sleep(REST).await;
             }
             anyhow::Ok(())
@@ -169,14 +169,14 @@ impl Sampler {
         Ok(Waits { ms })
     }
 
-    async fn one(&mut self, stage: &Stage) -> Result<f64> {
+    async fn one(&mut self, system: &BenchSystem) -> Result<f64> {
         let number = self.next;
-        load::enqueue(&stage.queue, vec![self.field.job(number)]).await?;
+        load::enqueue(&system.queue, vec![self.field.job(number)]).await?;
         self.next += 1;
         let id = self.field.job_id(number);
         let waiting = async {
             loop {
-                if let Some(ms) = ended(stage, id).await? {
+                if let Some(ms) = ended(system, id).await? {
                     return anyhow::Ok(ms);
                 }
                 tokio::time::sleep(LOOK).await;
@@ -188,10 +188,10 @@ impl Sampler {
     }
 }
 
-async fn ended(stage: &Stage, id: Uuid) -> Result<Option<f64>> {
+async fn ended(system: &BenchSystem, id: Uuid) -> Result<Option<f64>> {
     let row = sqlx::query(ENDED)
         .bind(id)
-        .fetch_optional(&stage.app.admin)
+        .fetch_optional(&system.app.admin)
         .await?;
     Ok(row.map(|row| row.get("ms")))
 }

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::figures::{percentile, rounded};
-use crate::knobs;
+use crate::options;
 use crate::pgbench;
 use crate::report::Report;
-use crate::stage::{self, Stage};
+use crate::system::{self, BenchSystem};
 
 const WITHIN: Duration = Duration::from_secs(30);
 /// Whatever the last sample left behind comes to rest: the system is idle.
@@ -23,12 +23,12 @@ const COMMITS: f64 = 5.0;
 const AIM: &str = "p50 under 10 ms, p99 under 40 ms";
 
 pub(crate) async fn run() -> Result<bool> {
-    let count: usize = knobs::number("JOBS", 200)?;
+    let count: usize = options::number("JOBS", 200)?;
     let report = Report::new("pickup");
-    let stage = Stage::start(stage::settings(1, 32)).await?;
-    report.ran_on(&stage.app.admin).await?;
-    let samples = samples(&stage, count).await?;
-    let commits = pgbench::commits_a_second(&stage).await?;
+    let system = BenchSystem::start(system::settings(1, 32)).await?;
+    report.ran_on(&system.app.admin).await?;
+    let samples = samples(&system, count).await?;
+    let commits = pgbench::commits_a_second(&system).await?;
     let at = |share| rounded(percentile(&samples, share));
     let (p50, p99) = (at(0.5), at(0.99));
     let figures = json!({
@@ -36,13 +36,13 @@ pub(crate) async fn run() -> Result<bool> {
         "base_per_s": rounded(commits), "base_ms": rounded(COMMITS * 1000.0 / commits),
         "base": "five commits of one row each, one after the other (pgbench, one client)",
     });
-    stage.end().await;
+    system.end().await;
     Ok(report.verdict(p50 < 10.0 && p99 < 40.0, AIM, figures))
 }
 
 /// In milliseconds.
-async fn samples(stage: &Stage, count: usize) -> Result<Vec<f64>> {
-    let app = &stage.app;
+async fn samples(system: &BenchSystem, count: usize) -> Result<Vec<f64>> {
+    let app = &system.app;
     app.limits(&json!({ "mode": "off" })).await?;
     let matter = app.connected_matter().await?;
     let first = app.sync(matter).await?;

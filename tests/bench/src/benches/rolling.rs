@@ -17,10 +17,10 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::figures::{percentile, rounded};
-use crate::knobs;
+use crate::options;
 use crate::pgbench;
 use crate::report::{Report, say};
-use crate::stage::{self, Stage};
+use crate::system::{self, BenchSystem};
 use crate::uploads;
 
 const AIM: &str = "the previous commit's programs under load while a migration backfills 10,000,000 rows, then replaced: 0 errors";
@@ -51,34 +51,34 @@ const CONTRACT: [&str; 3] = [
 ];
 
 pub(crate) async fn run() -> Result<bool> {
-    let rows: i64 = knobs::number("JOBS", 10_000_000)?;
-    let rate: f64 = knobs::number("RATE", 20.0)?;
+    let rows: i64 = options::number("JOBS", 10_000_000)?;
+    let rate: f64 = options::number("RATE", 20.0)?;
     let previous = std::env::var("PREVIOUS")
         .context("PREVIOUS must name the folder of the previous commit's programs")?;
     let report = Report::new("rolling");
-    let mut settings = stage::settings(2, 32);
+    let mut settings = system::settings(2, 32);
     settings.programs = Some(PathBuf::from(previous));
-    let stage = Arc::new(Stage::start(settings).await?);
-    report.ran_on(&stage.app.admin).await?;
-    let limit = pgbench::commits_a_second(&stage).await?;
-    stage.app.limits(&json!({ "mode": "off" })).await?;
-    let matters = matters(&stage).await?;
-    let filled = fill(&stage.app.admin, rows).await?;
+    let system = Arc::new(BenchSystem::start(settings).await?);
+    report.ran_on(&system.app.admin).await?;
+    let limit = pgbench::commits_a_second(&system).await?;
+    system.app.limits(&json!({ "mode": "off" })).await?;
+    let matters = matters(&system).await?;
+    let filled = fill(&system.app.admin, rows).await?;
     report
         .line(json!({ "what": "filled", "rows": rows, "seconds": rounded(filled.as_secs_f64()) }));
 
-    let load = Load::start(&stage, matters, rate);
-    let migrated = migrate(&stage.app.admin).await?;
+    let load = Load::start(&system, matters, rate);
+    let migrated = migrate(&system.app.admin).await?;
     report.line(
         json!({ "what": "migrated", "rows": rows, "seconds": rounded(migrated.as_secs_f64()) }),
     );
-    let replaced = replace(&stage, &load).await?;
+    let replaced = replace(&system, &load).await?;
     let sent = load.stop().await?;
 
-    stage.app.settled(SETTLED).await?;
-    uploads::ensure_sent(&stage.app, sent.waited_ms.len()).await?;
-    stage.app.audit().await?;
-    let logged = error_lines(&stage, &replaced)?;
+    system.app.settled(SETTLED).await?;
+    uploads::ensure_sent(&system.app, sent.waited_ms.len()).await?;
+    system.app.audit().await?;
+    let logged = error_lines(&system, &replaced)?;
     let errors = sent.errors.len() + logged.len();
     for error in sent.errors.iter().chain(&logged).take(20) {
         say(error);
@@ -87,18 +87,18 @@ pub(crate) async fn run() -> Result<bool> {
         "errors": errors, "answer_p50_ms": rounded(percentile(&sent.waited_ms, 0.5)), "answer_p99_ms": rounded(percentile(&sent.waited_ms, 0.99)),
         "answer_max_ms": rounded(percentile(&sent.waited_ms, 1.0)), "base_per_s": rounded(limit) });
     drop(replaced);
-    Arc::into_inner(stage)
-        .context("the stage is still used")?
+    Arc::into_inner(system)
+        .context("the system is still used")?
         .end()
         .await;
     Ok(report.verdict(errors == 0, AIM, figures))
 }
 
-async fn matters(stage: &Stage) -> Result<Vec<Matter>> {
+async fn matters(system: &BenchSystem) -> Result<Vec<Matter>> {
     let mut matters = Vec::new();
     for number in 0..MATTERS {
-        let firm = uploads::connected_firm(&stage.app, 30_000 + number).await?;
-        matters.push(firm.matter(&stage.app, number).await?);
+        let firm = uploads::connected_firm(&system.app, 30_000 + number).await?;
+        matters.push(firm.matter(&system.app, number).await?);
     }
     Ok(matters)
 }
@@ -171,19 +171,19 @@ async fn giving_way(db: &mut sqlx::PgConnection, statement: &'static str) -> Res
 }
 
 /// This commit's programs come beside the previous ones, which are then asked to end.
-async fn replace(stage: &Stage, load: &Load) -> Result<Vec<Program>> {
-    let mut settings = stage.app.settings.clone();
+async fn replace(system: &BenchSystem, load: &Load) -> Result<Vec<Program>> {
+    let mut settings = system.app.settings.clone();
     settings.programs = None;
-    let ingress = stage.app.launch_ingress("ingress-new", &settings)?;
-    stage.app.program_ready(&ingress).await?;
+    let ingress = system.app.launch_ingress("ingress-new", &settings)?;
+    system.app.program_ready(&ingress).await?;
     *load.ingress.write().await = ingress.url().context("ingress has an address")?;
-    end(&stage.app.ingress).await?;
+    end(&system.app.ingress).await?;
     let mut programs = vec![ingress];
-    for (number, old) in stage.app.workers.iter().enumerate() {
-        let worker = stage
+    for (number, old) in system.app.workers.iter().enumerate() {
+        let worker = system
             .app
             .launch_worker(&format!("worker-new-{number}"), &settings)?;
-        stage.app.program_ready(&worker).await?;
+        system.app.program_ready(&worker).await?;
         end(old).await?;
         programs.push(worker);
     }
@@ -200,8 +200,8 @@ async fn end(program: &harness::Process) -> Result<()> {
 }
 
 /// What the programs logged as an error; client data is in none of it.
-fn error_lines(stage: &Stage, replaced: &[Program]) -> Result<Vec<String>> {
-    let old = stage.app.workers.iter().chain([&stage.app.ingress]);
+fn error_lines(system: &BenchSystem, replaced: &[Program]) -> Result<Vec<String>> {
+    let old = system.app.workers.iter().chain([&system.app.ingress]);
     let mut errors = Vec::new();
     for program in old.chain(replaced.iter().map(Program::process)) {
         let lines = program.lines();
@@ -231,11 +231,11 @@ struct Sent {
 }
 
 impl Load {
-    fn start(stage: &Arc<Stage>, matters: Vec<Matter>, rate: f64) -> Self {
-        let ingress = Arc::new(RwLock::new(stage.app.ingress_url()));
+    fn start(system: &Arc<BenchSystem>, matters: Vec<Matter>, rate: f64) -> Self {
+        let ingress = Arc::new(RwLock::new(system.app.ingress_url()));
         let stopped = Arc::new(AtomicBool::new(false));
         let sending = tokio::spawn(send(
-            stage.clone(),
+            system.clone(),
             matters,
             rate,
             ingress.clone(),
@@ -255,7 +255,7 @@ impl Load {
 }
 
 async fn send(
-    stage: Arc<Stage>,
+    system: Arc<BenchSystem>,
     matters: Vec<Matter>,
     rate: f64,
     ingress: Arc<RwLock<String>>,
@@ -268,7 +268,7 @@ async fn send(
         ticks.tick().await;
         let bytes = format!("document {number}");
         let matter = matters[number % matters.len()];
-        let upload = stage
+        let upload = system
             .app
             .upload(matter, "document.txt", None, bytes.as_bytes())
             .await?;
@@ -276,7 +276,7 @@ async fn send(
         let asked = clock::now();
         // Held while the request is under way: a balancer takes an ingress out before it ends it.
         let url = ingress.read().await;
-        let answer = post(&stage, &url, upload).await;
+        let answer = post(&system, &url, upload).await;
         drop(url);
         sent.waited_ms.push(asked.elapsed().as_secs_f64() * 1000.0);
         match answer {
@@ -292,12 +292,12 @@ async fn send(
     Ok(sent)
 }
 
-async fn post(stage: &Stage, url: &str, upload: Upload) -> Result<u16> {
+async fn post(system: &BenchSystem, url: &str, upload: Upload) -> Result<u16> {
     let event = json!({ "id": format!("approved-{}", upload.id), "type": "document.approved", "firm_id": upload.matter.firm,
         "data": { "matter_id": upload.matter.id, "upload_id": upload.id } });
-    let request = stage.app.http.post(format!("{url}/api/v1/events"));
+    let request = system.app.http.post(format!("{url}/api/v1/events"));
     let request = request
-        .bearer_auth(stage.app.tokens.service()?)
+        .bearer_auth(system.app.tokens.service()?)
         .json(&event);
-    Ok(stage.app.send(request).await?.status)
+    Ok(system.app.send(request).await?.status)
 }

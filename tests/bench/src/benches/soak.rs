@@ -9,12 +9,12 @@ use anyhow::Result;
 use serde_json::json;
 use sqlx::Row;
 
-use crate::field::{Books, Field};
 use crate::figures::{median, rounded};
-use crate::knobs;
 use crate::load::{Load, Pace};
+use crate::options;
 use crate::report::Report;
-use crate::stage::{self, Stage};
+use crate::system::{self, BenchSystem};
+use crate::workload::{Books, Field};
 
 use super::drain::{self, LANES, WAITING, limit, once, steady};
 
@@ -46,40 +46,43 @@ struct Held {
 }
 
 pub(crate) async fn run() -> Result<bool> {
-    let length = knobs::seconds(1_200)?;
+    let length = options::seconds(1_200)?;
     let report = Report::new("soak");
-    let settings = stage::settings(
-        knobs::number("WORKERS", 1)?,
-        knobs::number("CONCURRENCY", 500)?,
+    let settings = system::settings(
+        options::number("WORKERS", 1)?,
+        options::number("CONCURRENCY", 500)?,
     );
-    let stage = Arc::new(Stage::start(settings).await?);
-    report.ran_on(&stage.app.admin).await?;
+    let system = Arc::new(BenchSystem::start(settings).await?);
+    report.ran_on(&system.app.admin).await?;
     let field = Field::new(LANES, LANES);
-    field.found(&stage.app.admin, "clio").await?;
-    let limit = limit::limit(&stage, JOBS).await?;
-    warm(&stage, &field).await?;
-    let steady = steady::steady(&stage, &field, WARM_UP_JOBS, WAITING, MEASURED).await?;
-    let (rate, first) = (knobs::number("RATE", steady.jobs_per_s / 2.0)?, steady.next);
+    field.found(&system.app.admin, "clio").await?;
+    let limit = limit::limit(&system, JOBS).await?;
+    warm(&system, &field).await?;
+    let steady = steady::steady(&system, &field, WARM_UP_JOBS, WAITING, MEASURED).await?;
+    let (rate, first) = (
+        options::number("RATE", steady.jobs_per_s / 2.0)?,
+        steady.next,
+    );
 
-    let executed = stage.executed().await?;
-    let load = Load::start(&stage, field, first, Pace::Rate(rate), executed);
-    let from = stage.database_now().await?;
+    let executed = system.executed().await?;
+    let load = Load::start(&system, field, first, Pace::Rate(rate), executed);
+    let from = system.database_now().await?;
     let mut held = Vec::new();
     for _ in 0..SLICES {
         tokio::time::sleep(length / SLICES).await;
-        held.push(Held::read(&stage).await?);
+        held.push(Held::read(&system).await?);
     }
-    let until = stage.database_now().await?;
+    let until = system.database_now().await?;
     let sent = load.stop().await?;
-    stage.wait_empty(WITHIN).await?;
-    let waits = waits(&stage, from, until).await?;
+    system.wait_empty(WITHIN).await?;
+    let waits = waits(&system, from, until).await?;
     for (number, (held, wait)) in held.iter().zip(&waits).enumerate() {
         report.line(json!({ "what": "slice", "number": number + 1, "seconds": (length / SLICES).as_secs_f64(), "jobs_per_s": rounded(wait.jobs_per_s),
             "p50_ms": rounded(wait.p50_ms), "p99_ms": rounded(wait.p99_ms), "worker_rss_mib": held.rss_mib, "lanes_mib": held.lanes_mib,
             "jobs_mib": held.jobs_mib, "history_mib": held.history_mib }));
     }
-    let books = Books::read(&stage.app.admin, &field).await?;
-    drain::end(stage).await?;
+    let books = Books::read(&system.app.admin, &field).await?;
+    drain::end(system).await?;
 
     let [Some(early), Some(late)] = [held.get(1), held.last()] else {
         anyhow::bail!("nothing was measured");
@@ -97,9 +100,9 @@ pub(crate) async fn run() -> Result<bool> {
     Ok(report.verdict(ok, AIM, figures))
 }
 
-async fn warm(stage: &Stage, field: &Field) -> Result<()> {
+async fn warm(system: &BenchSystem, field: &Field) -> Result<()> {
     for round in 0..WARM_UP_JOBS / JOBS {
-        once::once(stage, field, round * JOBS..(round + 1) * JOBS).await?;
+        once::once(system, field, round * JOBS..(round + 1) * JOBS).await?;
     }
     Ok(())
 }
@@ -110,12 +113,12 @@ struct Wait {
     p99_ms: f64,
 }
 
-async fn waits(stage: &Stage, from: f64, until: f64) -> Result<Vec<Wait>> {
+async fn waits(system: &BenchSystem, from: f64, until: f64) -> Result<Vec<Wait>> {
     let rows = sqlx::query(WAITED)
         .bind(from)
         .bind(until)
         .bind(SLICES as i32)
-        .fetch_all(&stage.app.admin)
+        .fetch_all(&system.app.admin)
         .await?;
     let seconds = (until - from) / f64::from(SLICES);
     Ok(rows
@@ -132,14 +135,14 @@ async fn waits(stage: &Stage, from: f64, until: f64) -> Result<Vec<Wait>> {
 }
 
 impl Held {
-    async fn read(stage: &Stage) -> Result<Self> {
-        let workers = stage.app.workers.iter().map(harness::Process::rss);
+    async fn read(system: &BenchSystem) -> Result<Self> {
+        let workers = system.app.workers.iter().map(harness::Process::rss);
         let rss: u64 = workers.sum::<Result<u64>>()?;
-        let history = stage.size_of("activity").await? + stage.size_of("attempts").await?;
+        let history = system.size_of("activity").await? + system.size_of("attempts").await?;
         Ok(Self {
             rss_mib: rss >> 20,
-            lanes_mib: stage.size_of("lanes").await? >> 20,
-            jobs_mib: stage.size_of("jobs").await? >> 20,
+            lanes_mib: system.size_of("lanes").await? >> 20,
+            jobs_mib: system.size_of("jobs").await? >> 20,
             history_mib: history >> 20,
         })
     }

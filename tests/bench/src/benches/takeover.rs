@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::clock;
 use crate::figures::{percentile, rounded};
-use crate::knobs;
+use crate::options;
 use crate::pgbench;
 use crate::report::Report;
-use crate::stage::{self, Stage};
+use crate::system::{self, BenchSystem};
 use crate::uploads;
 
 const SPARE: Duration = Duration::from_secs(1);
@@ -26,19 +26,19 @@ const WORKERS: &str = "select id from workers order by started_at";
 const OPEN: &str = "select count(*) from links where state = 'creating'";
 
 pub(crate) async fn run() -> Result<bool> {
-    let lanes: u64 = knobs::number("JOBS", 100)?;
-    let rounds: u32 = knobs::number("ROUNDS", 1)?;
+    let lanes: u64 = options::number("JOBS", 100)?;
+    let rounds: u32 = options::number("ROUNDS", 1)?;
     let report = Report::new("takeover");
     let (mut took, mut limit) = (Vec::new(), 0.0);
     for round in 0..rounds {
-        let settings = stage::settings(0, 256);
+        let settings = system::settings(0, 256);
         let lease = settings.lease;
-        let stage = Stage::start(settings).await?;
+        let system = BenchSystem::start(settings).await?;
         if round == 0 {
-            report.ran_on(&stage.app.admin).await?;
-            limit = pgbench::commits_a_second(&stage).await?;
+            report.ran_on(&system.app.admin).await?;
+            limit = pgbench::commits_a_second(&system).await?;
         }
-        let seconds = once(stage, lanes).await?.as_secs_f64();
+        let seconds = once(system, lanes).await?.as_secs_f64();
         report.line(json!({ "what": "round", "lanes": lanes, "lease_s": lease.as_secs(), "all_elsewhere_after_s": rounded(seconds) }));
         took.push(seconds);
         if round + 1 == rounds {
@@ -51,43 +51,43 @@ pub(crate) async fn run() -> Result<bool> {
     anyhow::bail!("ROUNDS must be at least 1")
 }
 
-async fn once(mut stage: Stage, lanes: u64) -> Result<Duration> {
+async fn once(mut system: BenchSystem, lanes: u64) -> Result<Duration> {
     let mut uploads = Vec::new();
     for number in 0..lanes {
-        let firm = uploads::connected_firm(&stage.app, 20_000 + number).await?;
-        uploads.extend(firm.matter_with(&stage.app, 0, 1).await?);
+        let firm = uploads::connected_firm(&system.app, 20_000 + number).await?;
+        uploads.extend(firm.matter_with(&system.app, 0, 1).await?);
     }
     // Every job stands in its first read: nothing was sent that could have made anything.
     let hang = json!({ "hang": true });
-    stage
+    system
         .app
         .fault("GET", "/api/v4/*", 1_000_000, &hang)
         .await?;
-    stage.add_workers(1).await?;
-    stage.app.approve(&uploads).await?;
-    let first = worker(&stage, 0).await?;
-    held(&stage, first, lanes)
+    system.add_workers(1).await?;
+    system.app.approve(&uploads).await?;
+    let first = worker(&system, 0).await?;
+    held(&system, first, lanes)
         .await
         .context("the first worker did not take all lanes")?;
-    anyhow::ensure!(stage.app.count(OPEN).await? == 0, "an intent is open");
-    stage.add_workers(1).await?;
-    let second = worker(&stage, 1).await?;
+    anyhow::ensure!(system.app.count(OPEN).await? == 0, "an intent is open");
+    system.add_workers(1).await?;
+    let second = worker(&system, 1).await?;
     // Reads hang for 30 s at most: the lease length, and no more, is waited for.
-    tokio::time::sleep(stage.app.settings.lease + SEASONED).await;
-    stage.app.workers[0].kill9()?;
+    tokio::time::sleep(system.app.settings.lease + SEASONED).await;
+    system.app.workers[0].kill9()?;
     let killed = clock::now();
-    held(&stage, second, lanes)
+    held(&system, second, lanes)
         .await
         .context("the lanes were not taken over")?;
     let took = killed.elapsed();
-    stage.end().await;
+    system.end().await;
     Ok(took)
 }
 
-async fn worker(stage: &Stage, number: usize) -> Result<uuid::Uuid> {
+async fn worker(system: &BenchSystem, number: usize) -> Result<uuid::Uuid> {
     harness::eventually(WITHIN, || async {
         let ids: Vec<uuid::Uuid> = sqlx::query_scalar(WORKERS)
-            .fetch_all(&stage.app.admin)
+            .fetch_all(&system.app.admin)
             .await
             .ok()?;
         ids.get(number).copied()
@@ -95,10 +95,10 @@ async fn worker(stage: &Stage, number: usize) -> Result<uuid::Uuid> {
     .await
 }
 
-async fn held(stage: &Stage, worker: uuid::Uuid, lanes: u64) -> Result<()> {
+async fn held(system: &BenchSystem, worker: uuid::Uuid, lanes: u64) -> Result<()> {
     harness::eventually(WITHIN, || async {
         let held = sqlx::query_scalar::<_, i64>(HELD_BY).bind(worker);
-        let held = held.fetch_one(&stage.app.admin).await.ok()?;
+        let held = held.fetch_one(&system.app.admin).await.ok()?;
         (held >= lanes as i64).then_some(())
     })
     .await

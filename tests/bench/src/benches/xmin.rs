@@ -10,12 +10,12 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 
-use crate::field::{Books, Field};
 use crate::figures::{percentile, rounded};
-use crate::knobs;
 use crate::load::{Load, Pace};
+use crate::options;
 use crate::report::Report;
-use crate::stage::{self, Stage};
+use crate::system::{self, BenchSystem};
+use crate::workload::{Books, Field};
 
 use super::drain::{self, limit};
 
@@ -31,38 +31,39 @@ const WITHIN: Duration = Duration::from_secs(180);
 const AIM: &str = "10 minutes at 1,000 jobs/s beside a transaction that pins xmin: p99 of a lease under 50 ms, and the alarm's metric shows its age";
 
 pub(crate) async fn run() -> Result<bool> {
-    let length = knobs::seconds(600)?;
-    let rate: f64 = knobs::number("RATE", 1_000.0)?;
+    let length = options::seconds(600)?;
+    let rate: f64 = options::number("RATE", 1_000.0)?;
     let report = Report::new("xmin");
-    let mut stage = Stage::start(stage::settings(0, knobs::number("CONCURRENCY", 500)?)).await?;
-    report.ran_on(&stage.app.admin).await?;
-    let limit = limit::limit(&stage, LIMIT_JOBS).await?;
+    let mut system =
+        BenchSystem::start(system::settings(0, options::number("CONCURRENCY", 500)?)).await?;
+    report.ran_on(&system.app.admin).await?;
+    let limit = limit::limit(&system, LIMIT_JOBS).await?;
     let lanes = (rate * length.as_secs_f64() / JOBS_A_LANE).max(1.0) as u64;
     let field = Field::new(CONNECTIONS, lanes);
-    field.found(&stage.app.admin, "clio").await?;
-    log_statements(&stage).await?;
-    let pin = pin(&stage).await?;
-    stage.add_workers(knobs::number("WORKERS", 1)?).await?;
+    field.found(&system.app.admin, "clio").await?;
+    log_statements(&system).await?;
+    let pin = pin(&system).await?;
+    system.add_workers(options::number("WORKERS", 1)?).await?;
 
-    let log = stage.ground.cluster.log_path();
-    let stage = Arc::new(stage);
-    let load = Load::start(&stage, field, 0, Pace::Rate(rate), 0);
+    let log = system.server.cluster.log_path();
+    let system = Arc::new(system);
+    let load = Load::start(&system, field, 0, Pace::Rate(rate), 0);
     let (mut read, mut all, mut age) = (std::fs::metadata(&log)?.len(), Vec::new(), None::<f64>);
     for number in 1..=SLICES {
         tokio::time::sleep(length / SLICES).await;
         let (leases, until) = leases_in(&log, read)?;
         read = until;
-        age = stage.metric(METRIC, &[]).await?.or(age);
+        age = system.metric(METRIC, &[]).await?.or(age);
         report.line(json!({ "what": "slice", "number": number, "leases": leases.len(), "lease_p50_ms": rounded(percentile(&leases, 0.5)),
             "lease_p99_ms": rounded(percentile(&leases, 0.99)), "lease_max_ms": rounded(percentile(&leases, 1.0)), "sent": load.sent(),
-            "executed": stage.executed().await?, "oldest_xmin_age_s": age }));
+            "executed": system.executed().await?, "oldest_xmin_age_s": age }));
         all.extend(leases);
     }
     let sent = load.stop().await?;
-    stage.wait_empty(WITHIN).await?;
-    let books = Books::read(&stage.app.admin, &field).await?;
+    system.wait_empty(WITHIN).await?;
+    let books = Books::read(&system.app.admin, &field).await?;
     pin.close().await?;
-    drain::end(stage).await?;
+    drain::end(system).await?;
 
     let p99 = percentile(&all, 0.99);
     let alarmed = age.is_some_and(|age| age >= SEEN * length.as_secs_f64());
@@ -72,19 +73,19 @@ pub(crate) async fn run() -> Result<bool> {
 }
 
 /// The service's sessions of this database are timed by the server.
-async fn log_statements(stage: &Stage) -> Result<()> {
-    let name = stage.app.database.name();
+async fn log_statements(system: &BenchSystem) -> Result<()> {
+    let name = system.app.database.name();
     let statement =
         format!(r#"alter role casehug in database "{name}" set log_min_duration_statement = 0"#);
     raw_sql(AssertSqlSafe(statement))
-        .execute(&stage.app.admin)
+        .execute(&system.app.admin)
         .await?;
     Ok(())
 }
 
 /// A transaction with a snapshot, left open.
-async fn pin(stage: &Stage) -> Result<PgConnection> {
-    let mut connection = PgConnection::connect(stage.app.database.admin_url()).await?;
+async fn pin(system: &BenchSystem) -> Result<PgConnection> {
+    let mut connection = PgConnection::connect(system.app.database.admin_url()).await?;
     raw_sql("begin isolation level repeatable read; select count(*) from workers")
         .execute(&mut connection)
         .await?;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{FIRST, MATTER, at, create, document, end, verdict};
-use crate::ledger::{Blow, Call, Ledger};
+use crate::ledger::{Call, Fault, Ledger};
 
 #[test]
 fn an_outcome_under_anothers_hold_is_a_stale_effect() {
@@ -32,7 +32,7 @@ fn a_write_after_the_lane_was_taken_over_is_a_stale_effect() {
     assert_eq!(verdict(late).stale_effects, 1);
     let held_up = verdict(|it| {
         late(it);
-        it.blows.push(Blow {
+        it.faults.push(Fault {
             kind: "stall_provider".into(),
             process: Some("worker-1".into()),
             at: at(19),

@@ -176,8 +176,8 @@ async fn a_wish_that_joins_a_waiting_twin_waits_for_it() {
 
     app.request_sync(matter, &[]).await;
     app.at_work().await;
-    let twin = app.request_sync(matter, &[]).await;
-    eventually(SOON, || async { app.log_of(matter, &twin).await })
+    let duplicate = app.request_sync(matter, &[]).await;
+    eventually(SOON, || async { app.log_of(matter, &duplicate).await })
         .await
         .unwrap();
     let joined = app.request_sync(matter, &[("prefer", "wait=30")]).await;
@@ -187,9 +187,9 @@ async fn a_wish_that_joins_a_waiting_twin_waits_for_it() {
     assert!(joined.body["clioMatterId"].is_u64(), "{joined:?}");
     let row = app.log_of(matter, &joined).await.unwrap();
     assert_eq!(row["status"], json!("skipped"));
-    assert_eq!(row["details"]["joined"], twin.body["log_id"]);
+    assert_eq!(row["details"]["joined"], duplicate.body["log_id"]);
     assert_eq!(
-        app.log_of(matter, &twin).await.unwrap()["status"],
+        app.log_of(matter, &duplicate).await.unwrap()["status"],
         json!("success")
     );
     app.finish().await;

@@ -19,7 +19,7 @@ const TOKEN_KEYS: &str = "k1:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=";
 pub struct AppSettings {
     pub workers: usize,
     pub lease: Duration,
-    pub settle: Duration,
+    pub visibility_delay: Duration,
     pub search_lag: Duration,
     pub concurrency: u16,
     /// As `CLIO_BUDGET` takes it.
@@ -42,7 +42,7 @@ impl Default for AppSettings {
         Self {
             workers: 1,
             lease: Duration::from_secs(15),
-            settle: Duration::from_secs(30),
+            visibility_delay: Duration::from_secs(30),
             search_lag: Duration::ZERO,
             concurrency: 32,
             budget: "2000/1s".into(),
@@ -79,7 +79,7 @@ impl AppSettings {
     }
 
     fn common(&self, database_url: String, simulator: &str) -> Vec<(String, String)> {
-        let delay = self.settle.as_secs().to_string();
+        let delay = self.visibility_delay.as_secs().to_string();
         [
             ("DATABASE_URL", database_url),
             ("TOKEN_KEYS", TOKEN_KEYS.to_owned()),

@@ -73,7 +73,7 @@ impl Account {
     }
 
     /// Makes the folder and gives it to the account; somebody else's folder or link is refused.
-    fn settle(&self, folder: &Path) -> Result<()> {
+    fn prepare(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         let found = fs::symlink_metadata(folder)?;
         let trusted = match self {
@@ -113,7 +113,7 @@ pub(super) fn other_user(user: &str, dir: &Path) -> Result<(Account, PathBuf)> {
     };
     let mut refusal = String::new();
     for folder in [dir.join(user), reachable(user, dir)] {
-        match account.settle(&folder) {
+        match account.prepare(&folder) {
             Ok(()) => return Ok((account, folder)),
             Err(error) => refusal = format!("{error:#}"),
         }

@@ -8,8 +8,8 @@ use harness::AppSettings;
 use serde_json::{Value, json};
 
 use crate::clock;
-use crate::knobs;
-use crate::stage::{self, Ground, Stage};
+use crate::options;
+use crate::system::{self, BenchSystem, TestServer};
 use crate::uploads;
 
 use super::calls::{self, Call};
@@ -42,13 +42,13 @@ impl Halved {
     }
 }
 
-pub(super) async fn run(ground: &Arc<Ground>, length: Duration) -> Result<Halved> {
+pub(super) async fn run(server: &Arc<TestServer>, length: Duration) -> Result<Halved> {
     let settings = AppSettings {
         budget: BUDGET.to_owned(),
-        ..stage::settings(0, 64)
+        ..system::settings(0, 64)
     };
-    let mut stage = Stage::start_on(Arc::clone(ground), "halving", settings).await?;
-    let app = &stage.app;
+    let mut system = BenchSystem::start_on(Arc::clone(server), "halving", settings).await?;
+    let app = &system.app;
     let firm = uploads::connected_firm(app, 50_000).await?;
     let matters = (length.as_secs() * CALLS * 3 / 4)
         .div_ceil(1 + 2 * DOCUMENTS)
@@ -59,9 +59,9 @@ pub(super) async fn run(ground: &Arc<Ground>, length: Duration) -> Result<Halved
     }
     app.limits(&json!({ "limit": CALLS, "window_ms": 1_000, "mode": "sliding" }))
         .await?;
-    stage.add_workers(knobs::number("WORKERS", 4)?).await?;
+    system.add_workers(options::number("WORKERS", 4)?).await?;
     let from = clock::wall_now();
-    let app = &stage.app;
+    let app = &system.app;
     app.approve(&documents).await?;
     tokio::time::sleep(length / 3).await;
     app.limits(&json!({ "limit": CALLS / 2, "window_ms": 1_000, "mode": "sliding" }))
@@ -74,7 +74,7 @@ pub(super) async fn run(ground: &Arc<Ground>, length: Duration) -> Result<Halved
     app.settled(length * 3 + Duration::from_secs(60)).await?;
     uploads::ensure_sent(app, documents.len()).await?;
     let calls = calls::since(&app.record(), from)?;
-    stage.end().await;
+    system.end().await;
     Ok(judge(&calls))
 }
 

@@ -10,10 +10,10 @@ mod phase;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::knobs;
+use crate::options;
 use crate::pgbench;
 use crate::report::Report;
-use crate::stage::{self, Ground, Stage};
+use crate::system::{self, BenchSystem, TestServer};
 
 use phase::{Limit, Mode};
 
@@ -44,24 +44,24 @@ pub(crate) async fn run() -> Result<bool> {
     let wanted = std::env::var("PHASE").ok();
     let is_wanted = |name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
     let report = Report::new("budget");
-    let ground = Ground::start()?;
-    let stage = Stage::start_on(ground.clone(), "limit", stage::settings(0, 32)).await?;
-    report.ran_on(&stage.app.admin).await?;
-    let commits = pgbench::commits_a_second(&stage).await?;
-    stage.end().await;
+    let server = TestServer::start()?;
+    let system = BenchSystem::start_on(server.clone(), "limit", system::settings(0, 32)).await?;
+    report.ran_on(&system.app.admin).await?;
+    let commits = pgbench::commits_a_second(&system).await?;
+    system.end().await;
 
     let (mut ok, mut phases) = (true, Vec::new());
     for limit in LIMITS.iter().filter(|limit| is_wanted(limit.name)) {
         for mode in [Mode::Fixed, Mode::Sliding] {
-            let length = knobs::seconds(limit.seconds)?;
-            let used = phase::run(&ground, limit, mode, length).await?;
+            let length = options::seconds(limit.seconds)?;
+            let used = phase::run(&server, limit, mode, length).await?;
             ok &= used.is_good();
             report.line(used.shown());
             phases.push(used.short());
         }
     }
     if is_wanted("halving") {
-        let halved = halving::run(&ground, knobs::seconds(30)?).await?;
+        let halved = halving::run(&server, options::seconds(30)?).await?;
         ok &= halved.is_good();
         report.line(halved.shown());
     }

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::clock;
 use crate::figures::rounded;
-use crate::knobs;
+use crate::options;
 use crate::report::say;
-use crate::stage::{self, Ground, Stage};
+use crate::system::{self, BenchSystem, TestServer};
 use crate::uploads;
 
 use super::calls;
@@ -99,12 +99,12 @@ impl Used {
 }
 
 pub(super) async fn run(
-    ground: &Arc<Ground>,
+    server: &Arc<TestServer>,
     limit: &Limit,
     mode: Mode,
     length: Duration,
 ) -> Result<Used> {
-    let connections = knobs::number("CONNECTIONS", CONNECTIONS)?;
+    let connections = options::number("CONNECTIONS", CONNECTIONS)?;
     let windows = (length.as_millis() as u64 / limit.window_ms).max(1);
     // The last window is begun and not filled: how long its calls take one after the other is not what is measured.
     let wanted = windows * limit.calls + 1;
@@ -117,31 +117,32 @@ pub(super) async fn run(
     ));
 
     let name = format!("{}-{}", limit.name.replace('/', "-"), mode.as_str());
-    let mut stage = Stage::start_on(Arc::clone(ground), &name, settings(limit.name)?).await?;
-    let mut uploads = prepare(&stage.app, connections, WARMING + matters).await?;
+    let mut system =
+        BenchSystem::start_on(Arc::clone(server), &name, settings(limit.name)?).await?;
+    let mut uploads = prepare(&system.app, connections, WARMING + matters).await?;
     let warming: Vec<_> = uploads
         .drain(..(connections * WARMING * DOCUMENTS) as usize)
         .collect();
-    stage
-        .add_workers(knobs::number("WORKERS", WORKERS)?)
+    system
+        .add_workers(options::number("WORKERS", WORKERS)?)
         .await?;
-    warm(&stage.app, &warming).await?;
-    stage.hold().await?;
+    warm(&system.app, &warming).await?;
+    system.hold().await?;
     let (first, later) = uploads.split_at(ahead(uploads.len(), length, limit));
-    approve(&stage.app, first).await?;
+    approve(&system.app, first).await?;
     let body = json!({ "limit": limit.calls, "window_ms": limit.window_ms, "mode": mode.as_str() });
-    stage.app.limits(&body).await?;
+    system.app.limits(&body).await?;
     rest_a_window(limit, mode).await;
     let from = clock::wall_now();
-    stage.let_go().await?;
-    approve_steadily(&stage.app, later, length / uploads.len() as u32).await?;
-    stage
+    system.let_go().await?;
+    approve_steadily(&system.app, later, length / uploads.len() as u32).await?;
+    system
         .app
         .settled(length * 3 + Duration::from_secs(120))
         .await?;
-    uploads::ensure_sent(&stage.app, warming.len() + uploads.len()).await?;
-    let used = judge(&stage.app, limit, mode, connections, each, from)?;
-    stage.end().await;
+    uploads::ensure_sent(&system.app, warming.len() + uploads.len()).await?;
+    let used = judge(&system.app, limit, mode, connections, each, from)?;
+    system.end().await;
     Ok(used)
 }
 
@@ -178,7 +179,7 @@ async fn approve_steadily(app: &App, uploads: &[Upload], pace: Duration) -> Resu
 fn settings(budget: &str) -> Result<AppSettings> {
     Ok(AppSettings {
         budget: budget.to_owned(),
-        ..stage::settings(0, knobs::number("CONCURRENCY", 64)?)
+        ..system::settings(0, options::number("CONCURRENCY", 64)?)
     })
 }
 

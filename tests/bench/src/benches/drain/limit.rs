@@ -5,7 +5,7 @@ use anyhow::Result;
 use sqlx::raw_sql;
 
 use crate::pgbench::{self, Until};
-use crate::stage::Stage;
+use crate::system::BenchSystem;
 
 pub(crate) const WHAT: &str = "the same rows of the same tables by pgbench, 2 clients, sets of 150, two commits a set, no queue";
 
@@ -52,10 +52,10 @@ const SCRIPT: &str = "
     commit;";
 
 /// In jobs a second.
-pub(crate) async fn limit(stage: &Stage, jobs: u64) -> Result<f64> {
+pub(crate) async fn limit(system: &BenchSystem, jobs: u64) -> Result<f64> {
     let each = (jobs / SET / u64::from(CLIENTS)).max(1);
     let jobs = (each * SET * u64::from(CLIENTS)) as i64;
-    let admin = &stage.app.admin;
+    let admin = &system.app.admin;
     raw_sql(TABLES).execute(admin).await?;
     for fill in [FILL_JOBS, FILL_LOGS] {
         sqlx::query(fill).bind(jobs).execute(admin).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn limit(stage: &Stage, jobs: u64) -> Result<f64> {
     raw_sql("analyze base.lanes, base.jobs, base.activity; checkpoint")
         .execute(admin)
         .await?;
-    let url = stage.app.database.admin_url();
+    let url = system.app.database.admin_url();
     let sets = pgbench::run(url, SCRIPT, CLIENTS, Until::Transactions(each)).await?;
     raw_sql("drop schema base cascade").execute(admin).await?;
     Ok(sets * SET as f64)

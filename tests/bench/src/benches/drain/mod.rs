@@ -11,13 +11,13 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::field::{Books, Field};
 use crate::figures::{median, rounded};
 use crate::history;
-use crate::knobs;
+use crate::options;
 use crate::peers;
 use crate::report::{Report, say};
-use crate::stage::{self, Stage};
+use crate::system::{self, BenchSystem};
+use crate::workload::{Books, Field};
 
 pub(crate) const LANES: u64 = 2_000;
 /// Jobs that wait at any time while the steady rate is measured.
@@ -42,12 +42,12 @@ struct Knobs {
 impl Knobs {
     fn read() -> Result<Self> {
         Ok(Self {
-            jobs: knobs::number("JOBS", 20_000)?,
-            rounds: knobs::number("ROUNDS", 5)?,
-            steady: knobs::seconds(60)?,
-            workers: knobs::number("WORKERS", 1)?,
-            concurrency: knobs::number("CONCURRENCY", 500)?,
-            waiting: knobs::number("WAITING", WAITING)?,
+            jobs: options::number("JOBS", 20_000)?,
+            rounds: options::number("ROUNDS", 5)?,
+            steady: options::seconds(60)?,
+            workers: options::number("WORKERS", 1)?,
+            concurrency: options::number("CONCURRENCY", 500)?,
+            waiting: options::number("WAITING", WAITING)?,
         })
     }
 }
@@ -62,36 +62,37 @@ struct Rounds {
 }
 
 pub(crate) async fn run() -> Result<bool> {
-    let knobs = Knobs::read()?;
+    let options = Knobs::read()?;
     let report = Report::new("drain");
-    let stage = Arc::new(Stage::start(stage::settings(knobs.workers, knobs.concurrency)).await?);
-    report.ran_on(&stage.app.admin).await?;
+    let system =
+        Arc::new(BenchSystem::start(system::settings(options.workers, options.concurrency)).await?);
+    report.ran_on(&system.app.admin).await?;
     let field = Field::new(LANES, LANES);
-    field.found(&stage.app.admin, "clio").await?;
-    let (rounds, next) = rounds(&stage, &field, &knobs, &report).await?;
+    field.found(&system.app.admin, "clio").await?;
+    let (rounds, next) = rounds(&system, &field, &options, &report).await?;
     let once = median(&rounds.ours);
 
-    let steady = steady::steady(&stage, &field, next, knobs.waiting, knobs.steady).await?;
-    report.line(steady.shown(&knobs.shown()));
+    let steady = steady::steady(&system, &field, next, options.waiting, options.steady).await?;
+    report.line(steady.shown(&options.shown()));
     let next = steady.next;
 
     say("once more with triggers that write every lane's history");
-    history::install(&stage.app.admin).await?;
-    let watched = once::once(&stage, &field, next..next + knobs.jobs).await?;
+    history::install(&system.app.admin).await?;
+    let watched = once::once(&system, &field, next..next + options.jobs).await?;
     let first_watched = next;
     let watched_steady = steady::steady(
-        &stage,
+        &system,
         &field,
-        next + knobs.jobs,
-        knobs.waiting,
-        knobs.steady / 4,
+        next + options.jobs,
+        options.waiting,
+        options.steady / 4,
     )
     .await?;
     let seen = watched_steady.next - first_watched;
-    let (in_order, shown) = history::check(&stage.app.admin, &field, seen).await?;
+    let (in_order, shown) = history::check(&system.app.admin, &field, seen).await?;
     report.line(json!({ "what": "history", "jobs_per_s": rounded(watched.jobs_per_s),
         "steady_jobs_per_s": rounded(watched_steady.jobs_per_s), "ok": in_order, "history": shown }));
-    let books = Books::read(&stage.app.admin, &field).await?;
+    let books = Books::read(&system.app.admin, &field).await?;
     report.line(json!({ "what": "rows", "enqueued": watched_steady.next, "rows": books.shown() }));
 
     let right = in_order && books.hold(watched_steady.next);
@@ -99,29 +100,29 @@ pub(crate) async fn run() -> Result<bool> {
     let figures = json!({ "jobs_per_s": rounded(once), "steady_jobs_per_s": rounded(steady.jobs_per_s), "rows_right": right,
         "of_steady": rounded(steady.jobs_per_s / once), "base_per_s": rounded(median(&rounds.limit)),
         "graphile_local_queue": shown_median(&rounds.local_queue), "graphile_keyed": shown_median(&rounds.keyed),
-        "settings": knobs.shown() });
-    end(stage).await?;
+        "settings": options.shown() });
+    end(system).await?;
     Ok(report.verdict(ok, AIM, figures))
 }
 
 /// Ours, the peer and the machine's limit in turn. Returns the number of the next job as well.
 async fn rounds(
-    stage: &Arc<Stage>,
+    system: &Arc<BenchSystem>,
     field: &Field,
-    knobs: &Knobs,
+    options: &Knobs,
     report: &Report,
 ) -> Result<(Rounds, u64)> {
     let (mut rounds, mut next) = (Rounds::default(), 0);
-    for _ in 0..knobs.rounds {
-        let ours = once::once(stage, field, next..next + knobs.jobs).await?;
-        next += knobs.jobs;
+    for _ in 0..options.rounds {
+        let ours = once::once(system, field, next..next + options.jobs).await?;
+        next += options.jobs;
         rounds.ours.push(ours.jobs_per_s);
-        let limit = limit::limit(stage, knobs.jobs).await?;
+        let limit = limit::limit(system, options.jobs).await?;
         rounds.limit.push(limit);
-        report.line(json!({ "what": "once", "jobs": knobs.jobs, "lanes": field.lanes, "jobs_per_s": rounded(ours.jobs_per_s),
+        report.line(json!({ "what": "once", "jobs": options.jobs, "lanes": field.lanes, "jobs_per_s": rounded(ours.jobs_per_s),
             "enqueue_per_s": rounded(ours.enqueue_per_s), "base_per_s": rounded(limit), "base": limit::WHAT }));
-        let server = stage.ground.cluster.admin_url("postgres");
-        if let Some(peer) = peers::graphile(&server, knobs.jobs, field.lanes).await? {
+        let server = system.server.cluster.admin_url("postgres");
+        if let Some(peer) = peers::graphile(&server, options.jobs, field.lanes).await? {
             rounds.local_queue.extend(peer.local_queue());
             rounds.keyed.extend(peer.keyed());
             report.line(json!({ "what": "graphile", "lines": peer.lines }));
@@ -152,9 +153,9 @@ impl Knobs {
     }
 }
 
-pub(crate) async fn end(stage: Arc<Stage>) -> Result<()> {
-    if let Some(stage) = Arc::into_inner(stage) {
-        stage.end().await;
+pub(crate) async fn end(system: Arc<BenchSystem>) -> Result<()> {
+    if let Some(system) = Arc::into_inner(system) {
+        system.end().await;
     }
     Ok(())
 }

@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use sqlx::{Executor, Row};
 
 use crate::clock;
-use crate::field::Field;
 use crate::load;
-use crate::stage::Stage;
+use crate::system::BenchSystem;
+use crate::workload::Field;
 
 /// As many as the peers hand in at once.
 const BATCH: u64 = 1_000;
@@ -25,27 +25,27 @@ pub(crate) struct Once {
 }
 
 /// From the moment the pause is lifted to the last outcome's commit, by the database's clock.
-pub(crate) async fn once(stage: &Stage, field: &Field, numbers: Range<u64>) -> Result<Once> {
+pub(crate) async fn once(system: &BenchSystem, field: &Field, numbers: Range<u64>) -> Result<Once> {
     let jobs = numbers.end - numbers.start;
-    stage.hold().await?;
-    let executed = stage.executed().await?;
+    system.hold().await?;
+    let executed = system.executed().await?;
     let enqueuing = clock::now();
-    load::enqueue_range(&stage.queue, field, numbers, BATCH).await?;
+    load::enqueue_range(&system.queue, field, numbers, BATCH).await?;
     let enqueue_per_s = jobs as f64 / enqueuing.elapsed().as_secs_f64();
     // Nobody's round begins with what another one left to be written.
-    stage.app.admin.execute("checkpoint").await?;
-    let started = stage.database_now().await?;
-    stage.let_go().await?;
+    system.app.admin.execute("checkpoint").await?;
+    let started = system.database_now().await?;
+    system.let_go().await?;
     harness::eventually(WITHIN, || async {
-        let done = stage.executed().await.ok()?;
+        let done = system.executed().await.ok()?;
         (done >= executed + jobs).then_some(())
     })
     .await
     .context("the jobs did not end")?;
-    stage.wait_empty(WITHIN).await?;
+    system.wait_empty(WITHIN).await?;
     let row = sqlx::query(ENDED)
         .bind(started)
-        .fetch_one(&stage.app.admin)
+        .fetch_one(&system.app.admin)
         .await?;
     let ended: f64 = row.try_get("at")?;
     Ok(Once {

@@ -7,10 +7,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use sqlx::Row;
 
-use crate::field::Field;
 use crate::figures::rounded;
 use crate::load::{Load, Pace};
-use crate::stage::Stage;
+use crate::system::BenchSystem;
+use crate::workload::Field;
 
 /// Before anything is counted.
 const WARM_UP: Duration = Duration::from_secs(3);
@@ -49,50 +49,50 @@ impl Steady {
 
 /// So many jobs wait at any time, for so long; then the queue runs empty.
 pub(crate) async fn steady(
-    stage: &Arc<Stage>,
+    system: &Arc<BenchSystem>,
     field: &Field,
     first: u64,
     waiting: u64,
     length: Duration,
 ) -> Result<Steady> {
-    let steady = measure(stage, field, first, waiting, length).await?;
-    stage.wait_empty(WITHIN).await?;
+    let steady = measure(system, field, first, waiting, length).await?;
+    system.wait_empty(WITHIN).await?;
     Ok(steady)
 }
 
 /// The same, and what waits goes on waiting. `waiting` counts beside what was there before.
 pub(crate) async fn measure(
-    stage: &Arc<Stage>,
+    system: &Arc<BenchSystem>,
     field: &Field,
     first: u64,
     waiting: u64,
     length: Duration,
 ) -> Result<Steady> {
-    let executed = stage.executed().await?;
-    let load = Load::start(stage, *field, first, Pace::Waiting(waiting), executed);
+    let executed = system.executed().await?;
+    let load = Load::start(system, *field, first, Pace::Waiting(waiting), executed);
     tokio::time::sleep(WARM_UP).await;
-    let (from, logged) = (stage.database_now().await?, wal_bytes(stage).await?);
+    let (from, logged) = (system.database_now().await?, wal_bytes(system).await?);
     tokio::time::sleep(length).await;
     let (until, logged) = (
-        stage.database_now().await?,
-        wal_bytes(stage).await? - logged,
+        system.database_now().await?,
+        wal_bytes(system).await? - logged,
     );
     let next = load.stop().await?;
-    let steady = finished(stage, from, until, next).await?;
+    let steady = finished(system, from, until, next).await?;
     Ok(Steady { logged, ..steady })
 }
 
-async fn wal_bytes(stage: &Stage) -> Result<f64> {
+async fn wal_bytes(system: &BenchSystem) -> Result<f64> {
     let written = sqlx::query_scalar("select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8");
-    Ok(written.fetch_one(&stage.app.admin).await?)
+    Ok(written.fetch_one(&system.app.admin).await?)
 }
 
 /// What was committed between two times.
-async fn finished(stage: &Stage, from: f64, until: f64, next: u64) -> Result<Steady> {
+async fn finished(system: &BenchSystem, from: f64, until: f64, next: u64) -> Result<Steady> {
     let row = sqlx::query(FINISHED)
         .bind(from)
         .bind(until)
-        .fetch_one(&stage.app.admin)
+        .fetch_one(&system.app.admin)
         .await?;
     Ok(Steady {
         jobs_per_s: row.get::<i64, _>("jobs") as f64 / (until - from),

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::clock;
-use crate::field::Field;
+use crate::workload::Field;
 
 pub(super) struct Caller {
     sender: SendRequest<Full<Bytes>>,

@@ -13,12 +13,12 @@ use sqlx::Executor;
 use tokio::task::JoinSet;
 
 use crate::clock;
-use crate::field::Field;
 use crate::figures::{median, percentile, rounded};
-use crate::knobs;
+use crate::options;
 use crate::pgbench::{self, Until};
 use crate::report::Report;
-use crate::stage::{self, Stage};
+use crate::system::{self, BenchSystem};
+use crate::workload::Field;
 
 use client::{Caller, Sent};
 
@@ -34,20 +34,20 @@ const SCRIPT: &str = "insert into base_events (firm_id, id, type, data, requeste
      '{\"matter_id\": \"f1000000-0000-7000-8000-000000000000\"}', false, null) on conflict (firm_id, id) do nothing;";
 
 pub(crate) async fn run() -> Result<bool> {
-    let length = knobs::seconds(20)?;
-    let rounds: u32 = knobs::number("ROUNDS", 3)?;
+    let length = options::seconds(20)?;
+    let rounds: u32 = options::number("ROUNDS", 3)?;
     let report = Report::new("ingress");
     // Without workers: what is measured on both sides is the append alone.
-    let stage = Stage::start(stage::settings(0, 32)).await?;
-    report.ran_on(&stage.app.admin).await?;
-    Field::new(1, 1).found(&stage.app.admin, "clio").await?;
-    stage.app.admin.execute(TABLE).await?;
+    let system = BenchSystem::start(system::settings(0, 32)).await?;
+    report.ran_on(&system.app.admin).await?;
+    Field::new(1, 1).found(&system.app.admin, "clio").await?;
+    system.app.admin.execute(TABLE).await?;
     let (mut ours, mut base, mut p99s, mut accepted) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for _ in 0..rounds {
-        let url = stage.app.database.admin_url();
+        let url = system.app.database.admin_url();
         let limit =
             pgbench::run(url, SCRIPT, CONNECTIONS, Until::Seconds(length.as_secs())).await?;
-        let sent = round(&stage, length).await?;
+        let sent = round(&system, length).await?;
         let rate = sent.in_time as f64 / length.as_secs_f64();
         let at = |share| rounded(percentile(&sent.waited_ms, share));
         report.line(json!({ "what": "round", "connections": CONNECTIONS, "events_per_s": rounded(rate),
@@ -57,8 +57,8 @@ pub(crate) async fn run() -> Result<bool> {
         base.push(limit);
         p99s.push(at(0.99));
     }
-    let stored = stage.app.count("select count(*) from events").await?;
-    stage.end().await;
+    let stored = system.app.count("select count(*) from events").await?;
+    system.end().await;
     ensure!(
         stored == accepted as i64,
         "{accepted} events were accepted and {stored} are there"
@@ -70,9 +70,9 @@ pub(crate) async fn run() -> Result<bool> {
 }
 
 /// All connections at once.
-async fn round(stage: &Stage, length: Duration) -> Result<Sent> {
-    let address = stage.app.ingress_url().replacen("http://", "", 1);
-    let token: Arc<str> = stage.app.tokens.service()?.into();
+async fn round(system: &BenchSystem, length: Duration) -> Result<Sent> {
+    let address = system.app.ingress_url().replacen("http://", "", 1);
+    let token: Arc<str> = system.app.tokens.service()?.into();
     let from = clock::now() + WARM_UP;
     let until = from + length;
     let mut callers = JoinSet::new();

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 pub(crate) struct Arguments {
     /// Where everything stays: the repository's `.local`.
     pub(crate) folder: PathBuf,
-    /// End after the story.
+    /// End after the scenario.
     pub(crate) once: bool,
     /// The person's own files.
     pub(crate) documents: Vec<PathBuf>,

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use url::Url;
 
-use crate::story::News;
+use crate::scenario::News;
 
 #[derive(Debug)]
 pub(crate) struct Calls {

@@ -1,4 +1,4 @@
-//! The files of the story: three that come with the demo, and a person's own.
+//! The files of the scenario: three that come with the demo, and a person's own.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use crate::sample::Sample;
-use crate::story::News;
+use crate::scenario::News;
 
 #[derive(Debug)]
 pub(crate) struct LogRows {
@@ -113,7 +113,7 @@ impl LogRows {
         )
     }
 
-    /// A job as the story calls it.
+    /// A job as the scenario calls it.
     pub(crate) fn name(&self, action: &str, upload: Option<Uuid>) -> String {
         match upload.and_then(|upload| self.labels.get(&upload)) {
             Some(label) => format!("{action} ({label})"),

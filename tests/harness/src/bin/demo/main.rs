@@ -1,21 +1,21 @@
-//! `demo FOLDER [--once] [--document FILE]…`: the whole system once, with the story of an approval.
+//! `demo FOLDER [--once] [--document FILE]…`: the whole system once, with the scenario of an approval.
 //!
-//! `deploy/demo` builds it and runs it. In reading order: [`stage`] starts everything under FOLDER,
-//! [`sample`] writes the firm's records, [`approval`] approves them, [`story`] prints what happens,
+//! `deploy/demo` builds it and runs it. In reading order: [`system`] starts everything under FOLDER,
+//! [`sample`] writes the firm's records, [`approval`] approves them, [`scenario`] prints what happens,
 //! [`check`] compares Clio with the files, [`addresses`] says where everything is.
 
 mod arguments;
 mod signals;
 
 mod memory;
-mod stage;
+mod system;
 
 mod documents;
 mod sample;
 
 mod calls;
 mod log_rows;
-mod story;
+mod scenario;
 
 mod addresses;
 mod approval;
@@ -32,17 +32,17 @@ use serde_json::json;
 use arguments::Arguments;
 use check::Verdict;
 use sample::Sample;
+use scenario::{Rest, Scenario};
 use signals::Signals;
-use stage::Stage;
-use story::{Rest, Story};
+use system::DemoSystem;
 
 /// How the demo came to its end.
 enum Ended {
-    /// The story is told, and all is as it should be.
+    /// The scenario is told, and all is as it should be.
     Told(Verdict),
-    /// A person has seen enough, after the story.
+    /// A person has seen enough, after the scenario.
     Closed,
-    /// A signal came before the story's end; the exit code that says so.
+    /// A signal came before the scenario's end; the exit code that says so.
     Interrupted(u8),
 }
 
@@ -68,44 +68,44 @@ fn run(arguments: &Arguments) -> Result<Ended> {
 
 async fn play(arguments: &Arguments) -> Result<Ended> {
     let mut signals = Signals::listen()?;
-    let stage = tokio::select! {
+    let system = tokio::select! {
         code = signals.next() => return Ok(Ended::Interrupted(code)),
-        stage = Stage::set(&arguments.folder) => stage?,
+        system = DemoSystem::set(&arguments.folder) => system?,
     };
-    let ended = act(&stage, arguments, &mut signals).await;
-    stage.clear().await;
+    let ended = act(&system, arguments, &mut signals).await;
+    system.clear().await;
     ended
 }
 
-async fn act(stage: &Stage, arguments: &Arguments, signals: &mut Signals) -> Result<Ended> {
-    let (sample, mut story, verdict) = tokio::select! {
+async fn act(system: &DemoSystem, arguments: &Arguments, signals: &mut Signals) -> Result<Ended> {
+    let (sample, mut scenario, verdict) = tokio::select! {
         code = signals.next() => return Ok(Ended::Interrupted(code)),
-        told = tell(&stage.app, arguments) => told?,
+        told = tell(&system.app, arguments) => told?,
     };
     if arguments.once {
         return Ok(Ended::Told(verdict));
     }
-    addresses::print(&stage.app, &sample)?;
+    addresses::print(&system.app, &sample)?;
     tokio::select! {
         _ = signals.next() => Ok(Ended::Closed),
-        broken = story.follow(|| addresses::print_token(&stage.app, &sample)) => Err(broken),
+        broken = scenario.follow(|| addresses::print_token(&system.app, &sample)) => Err(broken),
     }
 }
 
-async fn tell<'a>(app: &'a App, arguments: &Arguments) -> Result<(Sample, Story<'a>, Verdict)> {
+async fn tell<'a>(app: &'a App, arguments: &Arguments) -> Result<(Sample, Scenario<'a>, Verdict)> {
     let sample = Sample::prepare(app, &arguments.documents).await?;
-    let mut story = Story::begin(app, &sample).await?;
-    story.during(approval::connect(app, &sample)).await?;
-    let posted = story.during(approval::approve(app, &sample)).await?;
-    while story.until_settled().await? == Rest::NeedsReconnect {
-        story.during(approval::connect(app, &sample)).await?;
+    let mut scenario = Scenario::begin(app, &sample).await?;
+    scenario.during(approval::connect(app, &sample)).await?;
+    let posted = scenario.during(approval::approve(app, &sample)).await?;
+    while scenario.until_settled().await? == Rest::NeedsReconnect {
+        scenario.during(approval::connect(app, &sample)).await?;
     }
     posted.ensure_done(app, &sample).await?;
-    let verdict = check::check(app, &sample, &posted, story.provider_calls()).await?;
-    Ok((sample, story, verdict))
+    let verdict = check::check(app, &sample, &posted, scenario.provider_calls()).await?;
+    Ok((sample, scenario, verdict))
 }
 
-/// One line of the story.
+/// One line of the scenario.
 fn say(line: impl std::fmt::Display) -> Result<()> {
     writeln!(stdout(), "{line}").context("write to the standard output")
 }

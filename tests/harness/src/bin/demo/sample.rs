@@ -1,4 +1,4 @@
-//! CaseHug's records of the story: a firm, its client, a matter, and the uploads.
+//! CaseHug's records of the scenario: a firm, its client, a matter, and the uploads.
 //!
 //! Their ids are fixed, so that each run finds the last one's; nothing that is there is changed.
 
@@ -25,13 +25,13 @@ pub(crate) struct Sample {
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) upload: Upload,
-    /// What the story calls it: a real name would be the client's.
+    /// What the scenario calls it: a real name would be the client's.
     pub(crate) label: String,
     pub(crate) sha256: String,
 }
 
 impl Sample {
-    /// Writes what is not there yet. All uploads of the matter belong to the story, those of
+    /// Writes what is not there yet. All uploads of the matter belong to the scenario, those of
     /// earlier runs too: one that was cut short is made good.
     pub(crate) async fn prepare(app: &App, own: &[PathBuf]) -> Result<Self> {
         let matter = Matter {

@@ -5,12 +5,12 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::{Stage, key, worker};
+use super::{System, key, worker};
 use crate::lane_model::model::{CONNECTIONS, Held, Model, connection_of};
 use crate::lane_model::steps::{Effect, WORKERS};
-use crate::queue_stage::connection;
+use crate::test_queue::connection;
 
-impl Stage {
+impl System {
     /// Visits every connection, as a worker does that remembers nothing.
     pub(super) async fn lease(
         &self,

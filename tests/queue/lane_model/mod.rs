@@ -3,14 +3,14 @@
 //! nor doubled, a lane runs one job at a time and in order, and a stale fence changes nothing.
 
 mod model;
-mod stage;
 mod steps;
+mod system;
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use stage::Stage;
 use steps::{Step, step};
+use system::System;
 
 const CASES: u32 = 48;
 const LONGEST: usize = 80;
@@ -21,7 +21,7 @@ fn lanes_behave_as_their_model_whatever_happens_in_whatever_order() {
         .enable_all()
         .build()
         .unwrap();
-    let stage = runtime.block_on(Stage::start());
+    let system = runtime.block_on(System::start());
     let seed = seed();
     harness::say(&format!("seed {seed}"));
     let mut bytes = [0; 32];
@@ -37,7 +37,7 @@ fn lanes_behave_as_their_model_whatever_happens_in_whatever_order() {
     let mut runner = TestRunner::new_with_rng(config, random);
 
     let result = runner.run(&vec(step(), 1..LONGEST), |steps: Vec<Step>| {
-        runtime.block_on(stage.play(&steps))
+        runtime.block_on(system.play(&steps))
     });
 
     if let Err(error) = result {

@@ -8,25 +8,25 @@ use sqlx::{Executor, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{CONNECTIONS, start};
-use crate::queue_stage::{QueueStage, connection};
+use crate::test_queue::{TestQueue, connection};
 
 #[tokio::test]
 async fn a_head_that_waits_for_its_retry_keeps_its_lane_waiting() {
-    let stage = start().await;
+    let queue = start().await;
     let (me, first, second) = (
         Uuid::from_u128(10),
         Uuid::from_u128(11),
         Uuid::from_u128(12),
     );
-    stage.register(me).await;
-    stage.enqueue(&[stage.job("lane", first)]).await;
-    let leased = stage.lease(me, 10).await;
+    queue.register(me).await;
+    queue.enqueue(&[queue.job("lane", first)]).await;
+    let leased = queue.lease(me, 10).await;
 
-    stage.finish(me, &leased, "later", 3_600_000).await;
-    stage.enqueue(&[stage.job("lane", second)]).await;
+    queue.finish(me, &leased, "later", 3_600_000).await;
+    queue.enqueue(&[queue.job("lane", second)]).await;
 
-    assert!(stage.lease(me, 10).await.is_empty());
-    let due = stage
+    assert!(queue.lease(me, 10).await.is_empty());
+    let due = queue
         .count("select count(*) from lanes where ready_at > now() + interval '50 minutes'")
         .await;
     assert_eq!(due, 1);
@@ -34,24 +34,24 @@ async fn a_head_that_waits_for_its_retry_keeps_its_lane_waiting() {
 
 #[tokio::test]
 async fn an_open_transaction_of_a_caller_makes_nobody_wait() {
-    let stage = start().await;
+    let queue = start().await;
     let me = Uuid::from_u128(10);
-    stage.register(me).await;
-    let mut caller = stage.admin.begin().await.unwrap();
+    queue.register(me).await;
+    let mut caller = queue.admin.begin().await.unwrap();
     sqlx::query(
         "insert into events (firm_id, id, type, data) values ($1, 'open', 'matter.created', '{}')",
     )
-    .bind(stage.firm)
+    .bind(queue.firm)
     .execute(&mut *caller)
     .await
     .unwrap();
 
     let work = async {
-        stage
-            .enqueue(&[stage.job("lane", Uuid::from_u128(11))])
+        queue
+            .enqueue(&[queue.job("lane", Uuid::from_u128(11))])
             .await;
-        let leased = stage.lease(me, 10).await;
-        stage.finish(me, &leased, "delete", 0).await.len()
+        let leased = queue.lease(me, 10).await;
+        queue.finish(me, &leased, "delete", 0).await.len()
     };
     let finished = tokio::time::timeout(Duration::from_secs(5), work)
         .await
@@ -63,45 +63,45 @@ async fn an_open_transaction_of_a_caller_makes_nobody_wait() {
 
 #[tokio::test]
 async fn a_worker_whose_lease_has_lapsed_gets_no_lanes_and_its_own_are_taken_over_once() {
-    let stage = start().await;
+    let queue = start().await;
     let (dead, other) = (Uuid::from_u128(10), Uuid::from_u128(20));
-    stage.register(dead).await;
-    stage.register(other).await;
-    stage
-        .enqueue(&[stage.job("lane", Uuid::from_u128(11))])
+    queue.register(dead).await;
+    queue.register(other).await;
+    queue
+        .enqueue(&[queue.job("lane", Uuid::from_u128(11))])
         .await;
-    let leased = stage.lease(dead, 10).await;
+    let leased = queue.lease(dead, 10).await;
     let lapse = "update workers set alive_until = now() - interval '1 second' where id = $1";
     sqlx::query(lapse)
         .bind(dead)
-        .execute(&stage.admin)
+        .execute(&queue.admin)
         .await
         .unwrap();
     let elder =
         "update workers set started_at = now() - interval '1 hour', lease_ms = 1 where id = $1";
     sqlx::query(elder)
         .bind(other)
-        .execute(&stage.admin)
+        .execute(&queue.admin)
         .await
         .unwrap();
 
-    assert!(stage.lease(dead, 10).await.is_empty());
+    assert!(queue.lease(dead, 10).await.is_empty());
     let freed: Vec<Uuid> = sqlx::query_scalar("select queue_take_over($1, 100)")
         .bind(other)
-        .fetch_all(&stage.pool)
+        .fetch_all(&queue.pool)
         .await
         .unwrap();
-    let again = stage.lease(other, 10).await;
+    let again = queue.lease(other, 10).await;
 
     assert_eq!((freed.len(), again.len()), (1, 1));
     assert!(again[0].fence > leased[0].fence);
     assert!(
-        stage.finish(dead, &leased, "delete", 0).await.is_empty(),
+        queue.finish(dead, &leased, "delete", 0).await.is_empty(),
         "a stale outcome was accepted"
     );
     let beat: bool = sqlx::query_scalar("select queue_heartbeat($1)")
         .bind(dead)
-        .fetch_one(&stage.pool)
+        .fetch_one(&queue.pool)
         .await
         .unwrap();
     assert!(!beat, "the dead worker was not told");
@@ -109,107 +109,107 @@ async fn a_worker_whose_lease_has_lapsed_gets_no_lanes_and_its_own_are_taken_ove
 
 #[tokio::test]
 async fn a_lane_given_back_is_found_by_a_visit_however_long_its_job_has_waited() {
-    let stage = start().await;
+    let queue = start().await;
     let (me, other) = (Uuid::from_u128(10), Uuid::from_u128(20));
-    stage.register(me).await;
-    stage.register(other).await;
-    stage
-        .enqueue(&[stage.job("lane", Uuid::from_u128(11))])
+    queue.register(me).await;
+    queue.register(other).await;
+    queue
+        .enqueue(&[queue.job("lane", Uuid::from_u128(11))])
         .await;
-    let leased = stage.lease(me, 10).await;
+    let leased = queue.lease(me, 10).await;
     let long_ago = "update jobs set run_at = now() - interval '1 hour'";
-    stage.admin.execute(long_ago).await.unwrap();
+    queue.admin.execute(long_ago).await.unwrap();
 
     sqlx::query("select queue_give_back($1, array['lane'], array[$2::bigint])")
         .bind(me)
         .bind(leased[0].fence)
-        .execute(&stage.pool)
+        .execute(&queue.pool)
         .await
         .unwrap();
 
     // As a worker asks that has just been there and found nothing.
     let floor: DateTime<Utc> = sqlx::query_scalar("select now() - queue_floor_slack()")
-        .fetch_one(&stage.pool)
+        .fetch_one(&queue.pool)
         .await
         .unwrap();
-    assert_eq!(visit(&stage, other, floor).await, [leased[0].id]);
+    assert_eq!(visit(&queue, other, floor).await, [leased[0].id]);
 }
 
 /// Leases from the first connection, from this floor on.
-async fn visit(stage: &QueueStage, worker: Uuid, floor: DateTime<Utc>) -> Vec<Uuid> {
+async fn visit(queue: &TestQueue, worker: Uuid, floor: DateTime<Utc>) -> Vec<Uuid> {
     sqlx::query_scalar(
         "select id from queue_lease($1, 10, 10, array[$2::uuid], array[$3::timestamptz], array[0::bigint], array[false]) where id is not null",
     )
     .bind(worker)
     .bind(connection(0))
     .bind(floor)
-    .fetch_all(&stage.pool)
+    .fetch_all(&queue.pool)
     .await
     .unwrap()
 }
 
 #[tokio::test]
 async fn a_lane_beside_one_that_waits_for_its_retry_is_found_by_the_next_visit() {
-    let stage = start().await;
+    let queue = start().await;
     let (me, fresh) = (Uuid::from_u128(10), Uuid::from_u128(12));
-    stage.register(me).await;
-    stage
-        .enqueue(&[stage.job("waits", Uuid::from_u128(11))])
+    queue.register(me).await;
+    queue
+        .enqueue(&[queue.job("waits", Uuid::from_u128(11))])
         .await;
-    let leased = stage.lease(me, 10).await;
-    stage.finish(me, &leased, "later", 3_600_000).await;
+    let leased = queue.lease(me, 10).await;
+    queue.finish(me, &leased, "later", 3_600_000).await;
     let look = "select ready_floor from queue_ready_connections($1, 10)";
     let floor: DateTime<Utc> = sqlx::query_scalar(look)
         .bind(Uuid::nil())
-        .fetch_one(&stage.pool)
+        .fetch_one(&queue.pool)
         .await
         .unwrap();
 
-    stage.enqueue(&[stage.job("fresh", fresh)]).await;
+    queue.enqueue(&[queue.job("fresh", fresh)]).await;
 
-    assert_eq!(visit(&stage, me, floor).await, [fresh]);
+    assert_eq!(visit(&queue, me, floor).await, [fresh]);
 }
 
 #[tokio::test]
 async fn a_due_lane_that_somebody_has_locked_is_looked_for_again_at_once() {
-    let stage = start().await;
+    let queue = start().await;
     let me = Uuid::from_u128(10);
-    stage.register(me).await;
-    stage
-        .enqueue(&[stage.job("lane", Uuid::from_u128(11))])
+    queue.register(me).await;
+    queue
+        .enqueue(&[queue.job("lane", Uuid::from_u128(11))])
         .await;
-    let mut enqueuer = stage.admin.begin().await.unwrap();
+    let mut enqueuer = queue.admin.begin().await.unwrap();
     enqueuer
         .execute("select 1 from lanes for update")
         .await
         .unwrap();
 
-    let row = report(&stage, me).await;
+    let row = report(&queue, me).await;
 
     assert_eq!(row.get::<String, _>("found"), "clear");
     assert!(row.get::<i64, _>("wait_ms") < 100);
     enqueuer.rollback().await.unwrap();
     let floor = row.get("ready_floor");
-    assert_eq!(visit(&stage, me, floor).await, [Uuid::from_u128(11)]);
+    assert_eq!(visit(&queue, me, floor).await, [Uuid::from_u128(11)]);
 }
 
 #[tokio::test]
 async fn a_full_connection_tells_whether_a_person_waits() {
-    let stage = start().await;
+    let queue = start().await;
     let me = Uuid::from_u128(10);
-    stage.register(me).await;
+    queue.register(me).await;
     let lanes: Vec<Value> = (0..6)
-        .map(|n| stage.job(&n.to_string(), Uuid::from_u128(100 + n)))
+        .map(|n| queue.job(&n.to_string(), Uuid::from_u128(100 + n)))
         .collect();
-    stage.enqueue(&lanes).await;
+    queue.enqueue(&lanes).await;
 
-    let nobody = report(&stage, me).await;
-    let mut person = stage.job("person", Uuid::from_u128(200));
+    let nobody = report(&queue, me).await;
+    let mut person = queue.job("person", Uuid::from_u128(200));
     person["priority"] = json!(0);
-    let mut second = stage.job("second", Uuid::from_u128(201));
+    let mut second = queue.job("second", Uuid::from_u128(201));
     second["priority"] = json!(0);
-    stage.enqueue(&[person, second]).await;
-    let somebody = report(&stage, me).await;
+    queue.enqueue(&[person, second]).await;
+    let somebody = report(&queue, me).await;
 
     let told = |row: &PgRow| {
         (
@@ -223,30 +223,30 @@ async fn a_full_connection_tells_whether_a_person_waits() {
 
 #[tokio::test]
 async fn a_visit_that_had_no_room_tells_whether_a_person_waits() {
-    let stage = start().await;
+    let queue = start().await;
     let me = Uuid::from_u128(10);
-    stage.register(me).await;
+    queue.register(me).await;
     let mut persons = Vec::new();
     for number in 0..2 {
-        let mut job = stage.job(&number.to_string(), Uuid::from_u128(100 + number));
+        let mut job = queue.job(&number.to_string(), Uuid::from_u128(100 + number));
         job["priority"] = json!(0);
         persons.push(job);
     }
-    stage.enqueue(&persons).await;
+    queue.enqueue(&persons).await;
 
-    let row = report_with(&stage, me, 1).await;
+    let row = report_with(&queue, me, 1).await;
 
     assert_eq!(row.get::<String, _>("found"), "more");
     assert_eq!(row.get::<Option<i16>, _>("priority"), Some(0));
 }
 
 /// What a visit of the first connection says of it.
-async fn report(stage: &QueueStage, worker: Uuid) -> PgRow {
-    report_with(stage, worker, 10).await
+async fn report(queue: &TestQueue, worker: Uuid) -> PgRow {
+    report_with(queue, worker, 10).await
 }
 
 /// The same, of a worker that has so many slots.
-async fn report_with(stage: &QueueStage, worker: Uuid, slots: i32) -> PgRow {
+async fn report_with(queue: &TestQueue, worker: Uuid, slots: i32) -> PgRow {
     sqlx::query(
         "select found, wait_ms, ready_floor, priority
          from queue_lease($1, $3, $3, array[$2::uuid], array[null::timestamptz], array[0::bigint], array[false]) where id is null",
@@ -254,43 +254,43 @@ async fn report_with(stage: &QueueStage, worker: Uuid, slots: i32) -> PgRow {
     .bind(worker)
     .bind(connection(0))
     .bind(slots)
-    .fetch_one(&stage.pool)
+    .fetch_one(&queue.pool)
     .await
     .unwrap()
 }
 
 #[tokio::test]
 async fn a_job_that_takes_its_worker_down_three_times_fails_and_frees_its_lane() {
-    let stage = start().await;
+    let queue = start().await;
     let (me, bad, good) = (
         Uuid::from_u128(10),
         Uuid::from_u128(11),
         Uuid::from_u128(12),
     );
-    stage.register(me).await;
-    stage
-        .enqueue(&[stage.job("lane", bad), stage.job("lane", good)])
+    queue.register(me).await;
+    queue
+        .enqueue(&[queue.job("lane", bad), queue.job("lane", good)])
         .await;
 
     for _ in 0..3 {
-        let leased = stage.lease(me, 10).await;
+        let leased = queue.lease(me, 10).await;
         assert_eq!(leased[0].id, bad);
         sqlx::query("select queue_release_lost('lane', $1)")
             .bind(bad)
-            .execute(&stage.pool)
+            .execute(&queue.pool)
             .await
             .unwrap();
     }
 
-    assert_eq!(stage.lease(me, 10).await[0].id, good);
+    assert_eq!(queue.lease(me, 10).await[0].id, good);
     assert_eq!(
-        stage
+        queue
             .count("select count(*) from activity where code = 'worker_lost' and status = 'failed'")
             .await,
         1
     );
     assert_eq!(
-        stage
+        queue
             .count("select count(*) from jobs where state = 'failed' and code = 'worker_lost'")
             .await,
         1
@@ -299,34 +299,34 @@ async fn a_job_that_takes_its_worker_down_three_times_fails_and_frees_its_lane()
 
 #[tokio::test]
 async fn a_job_joins_its_waiting_twin_and_never_a_running_one() {
-    let stage = start().await;
+    let queue = start().await;
     let me = Uuid::from_u128(10);
-    stage.register(me).await;
+    queue.register(me).await;
     let twin = |id: u128| {
-        let mut job = stage.job("lane", Uuid::from_u128(id));
+        let mut job = queue.job("lane", Uuid::from_u128(id));
         job["dedupe_key"] = json!("same");
         job
     };
-    stage.enqueue(&[twin(11), twin(12)]).await;
-    let joined = stage.count("select count(*) from activity where status = 'skipped' and details->>'joined' is not null").await;
-    let leased = stage.lease(me, 10).await;
+    queue.enqueue(&[twin(11), twin(12)]).await;
+    let joined = queue.count("select count(*) from activity where status = 'skipped' and details->>'joined' is not null").await;
+    let leased = queue.lease(me, 10).await;
 
-    stage.enqueue(&[twin(13)]).await;
-    stage.finish(me, &leased, "delete", 0).await;
+    queue.enqueue(&[twin(13)]).await;
+    queue.finish(me, &leased, "delete", 0).await;
 
     assert_eq!(joined, 1);
-    assert_eq!(stage.lease(me, 10).await[0].id, Uuid::from_u128(13));
+    assert_eq!(queue.lease(me, 10).await[0].id, Uuid::from_u128(13));
 }
 
 #[tokio::test]
 async fn the_queues_steps_are_volatile_functions_under_read_committed() {
-    let stage = start().await;
+    let queue = start().await;
 
-    let others = stage
+    let others = queue
         .count("select count(*) from pg_proc where proname ~ '^queue_(enqueue|lease|finish|take_over|permit|confirm_permit)' and provolatile <> 'v'")
         .await;
     let level: String = sqlx::query_scalar("show transaction_isolation")
-        .fetch_one(&stage.pool)
+        .fetch_one(&queue.pool)
         .await
         .unwrap();
 
@@ -336,17 +336,17 @@ async fn the_queues_steps_are_volatile_functions_under_read_committed() {
 #[tokio::test]
 async fn a_held_lane_is_looked_up_by_its_key_whatever_the_statistics_say() {
     // One session, so that its counts are told when it is asked to.
-    let stage = QueueStage::start(CONNECTIONS, 1).await;
+    let queue = TestQueue::start(CONNECTIONS, 1).await;
     let me = Uuid::from_u128(10);
-    stage.register(me).await;
+    queue.register(me).await;
     let jobs: Vec<Value> = (0..2_000_u32)
-        .map(|n| stage.job(&format!("lane{n}"), Uuid::from_u128(100 + u128::from(n))))
+        .map(|n| queue.job(&format!("lane{n}"), Uuid::from_u128(100 + u128::from(n))))
         .collect();
-    stage.enqueue(&jobs).await;
+    queue.enqueue(&jobs).await;
     // As analysed now, with nothing held, the index of held lanes looks cheaper than that of all keys.
-    stage.admin.execute("analyze lanes").await.unwrap();
-    let leased = stage.lease(me, 1).await;
-    let before = stage.scans("lanes_held").await;
+    queue.admin.execute("analyze lanes").await.unwrap();
+    let leased = queue.lease(me, 1).await;
+    let before = queue.scans("lanes_held").await;
 
     let refusal: Option<String> =
         sqlx::query_scalar("select permit_refusal($1, $2, $3, $4, $5, 0, true)")
@@ -355,12 +355,12 @@ async fn a_held_lane_is_looked_up_by_its_key_whatever_the_statistics_say() {
             .bind(leased[0].fence)
             .bind(leased[0].id)
             .bind(connection(0))
-            .fetch_one(&stage.pool)
+            .fetch_one(&queue.pool)
             .await
             .unwrap();
-    let written = stage.finish(me, &leased, "delete", 0).await;
+    let written = queue.finish(me, &leased, "delete", 0).await;
 
     assert_ne!(refusal.as_deref(), Some("lease_lost"));
     assert_eq!(written.len(), 1);
-    assert_eq!(stage.scans("lanes_held").await, before);
+    assert_eq!(queue.scans("lanes_held").await, before);
 }

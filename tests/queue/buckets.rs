@@ -13,8 +13,8 @@ use harness::{Cluster, Database, Mode, Process, eventually};
 use sqlx::{Executor, PgPool};
 use uuid::Uuid;
 
-use crate::queue_stage::{QueueStage, connection};
 use crate::support::SOON;
+use crate::test_queue::{TestQueue, connection};
 
 const PROCESSES: usize = 8;
 const FIRMS: usize = 4;
@@ -210,60 +210,60 @@ async fn eight_processes_never_exceed_a_shared_budget_through_a_crash_of_the_dat
 }
 
 /// One call of a bucket; returns its budget.
-async fn take(stage: &QueueStage, budget: i32) -> i32 {
+async fn take(queue: &TestQueue, budget: i32) -> i32 {
     sqlx::query_scalar(
         "select budget from bucket_take('b', '00000000-0000-0000-0000-000000000001', $1, 60000, 100, 2000)",
     )
     .bind(budget)
-    .fetch_one(&stage.pool)
+    .fetch_one(&queue.pool)
     .await
     .unwrap()
 }
 
 #[tokio::test]
 async fn a_newly_configured_budget_replaces_what_stood_in_the_bucket() {
-    let stage = QueueStage::start(1, 1).await;
-    take(&stage, 50).await;
-    stage
+    let queue = TestQueue::start(1, 1).await;
+    take(&queue, 50).await;
+    queue
         .pool
         .execute("select bucket_correct('b', 80)")
         .await
         .unwrap();
 
     assert_eq!(
-        take(&stage, 50).await,
+        take(&queue, 50).await,
         55,
         "what the provider says stays, a tenth a minute"
     );
-    assert_eq!(take(&stage, 20).await, 20);
-    assert_eq!(take(&stage, 100).await, 100);
+    assert_eq!(take(&queue, 20).await, 20);
+    assert_eq!(take(&queue, 100).await, 100);
 }
 
 #[tokio::test]
 async fn a_late_call_moves_no_other_that_stands_under_the_same_time() {
-    let stage = QueueStage::start(1, 1).await;
-    take(&stage, 50).await;
+    let queue = TestQueue::start(1, 1).await;
+    take(&queue, 50).await;
     let twins = "update buckets set sent = array_fill(timestamptz '2026-01-01', array[2])";
-    stage.admin.execute(twins).await.unwrap();
+    queue.admin.execute(twins).await.unwrap();
 
     let late = "select bucket_late('b', '2026-01-01', 1000)";
-    stage.pool.execute(late).await.unwrap();
+    queue.pool.execute(late).await.unwrap();
 
     let moved = "select count(*) from buckets, unnest(sent) s where s > '2026-01-01'";
-    assert_eq!(stage.count(moved).await, 1);
+    assert_eq!(queue.count(moved).await, 1);
 }
 
 #[tokio::test]
 async fn what_we_used_up_ourselves_rests_for_nobodys_reset() {
-    let stage = QueueStage::start(1, 1).await;
-    take(&stage, 3).await;
+    let queue = TestQueue::start(1, 1).await;
+    take(&queue, 3).await;
     // The first of three calls reached the provider a little late: it counts them all in one minute.
     let fill = "update buckets set paused_until = '-infinity', sent = array[
         timestamptz '2026-01-01 00:00:00' - interval '2 s', '2026-01-01 00:00:30', '2026-01-01 00:01:00']";
-    stage.admin.execute(fill).await.unwrap();
+    queue.admin.execute(fill).await.unwrap();
     let rests = async |sent_at: &'static str| -> i64 {
-        stage.pool.execute(sent_at).await.unwrap();
-        stage
+        queue.pool.execute(sent_at).await.unwrap();
+        queue
             .count("select count(*) from buckets where paused_until > app_now() + interval '50 s'")
             .await
     };
@@ -276,22 +276,22 @@ async fn what_we_used_up_ourselves_rests_for_nobodys_reset() {
 
 #[tokio::test]
 async fn a_call_that_has_waited_is_withdrawn_where_its_bucket_was_paused_meanwhile() {
-    let stage = QueueStage::start(1, 1).await;
+    let queue = TestQueue::start(1, 1).await;
     let (me, id) = (Uuid::from_u128(10), Uuid::from_u128(11));
-    stage.register(me).await;
-    stage.connect().await;
-    stage.enqueue(&[stage.job("lane", id)]).await;
-    let leased = &stage.lease(me, 1).await[0];
-    take(&stage, 1).await;
+    queue.register(me).await;
+    queue.connect().await;
+    queue.enqueue(&[queue.job("lane", id)]).await;
+    let leased = &queue.lease(me, 1).await[0];
+    take(&queue, 1).await;
     let confirm = async |before: &'static str| -> String {
-        stage.admin.execute(before).await.unwrap();
+        queue.admin.execute(before).await.unwrap();
         let asked = sqlx::query_scalar(
             "select verdict from queue_confirm_permit($1, 'lane', $2, $3, $4, (select epoch from firm_integrations where id = $4), 'b', 10)",
         );
         let asked = asked.bind(me).bind(leased.fence).bind(id);
         asked
             .bind(connection(0))
-            .fetch_one(&stage.pool)
+            .fetch_one(&queue.pool)
             .await
             .unwrap()
     };

@@ -3,7 +3,7 @@
 use sqlx::Executor;
 use uuid::Uuid;
 
-use crate::queue_stage::QueueStage;
+use crate::test_queue::TestQueue;
 
 /// Jobs of another firm lie before those of ours, newest first.
 const OTHERS: &str = "
@@ -18,28 +18,28 @@ const OTHERS: &str = "
 #[tokio::test]
 async fn a_firms_jobs_are_listed_by_its_own_index() {
     for state in ["queued", "failed"] {
-        let stage = QueueStage::start(1, 1).await;
-        stage
-            .enqueue(&[stage.job("lane", Uuid::from_u128(11))])
+        let queue = TestQueue::start(1, 1).await;
+        queue
+            .enqueue(&[queue.job("lane", Uuid::from_u128(11))])
             .await;
-        stage.admin.execute(OTHERS).await.unwrap();
+        queue.admin.execute(OTHERS).await.unwrap();
         let fail = "update jobs set state = 'failed', failed_at = now() where lane = 'lane'";
         if state == "failed" {
-            stage.admin.execute(fail).await.unwrap();
+            queue.admin.execute(fail).await.unwrap();
         }
-        let before = stage.scans("jobs_of_firm").await;
+        let before = queue.scans("jobs_of_firm").await;
 
         let listed: Vec<Uuid> = sqlx::query_scalar(
             "select id from queue_list(row($1, $2, null, null, null, null, null, null)::job_filter, null, null, 10, 5000) where found",
         )
-        .bind(stage.firm)
+        .bind(queue.firm)
         .bind(state)
-        .fetch_all(&stage.pool)
+        .fetch_all(&queue.pool)
         .await
         .unwrap();
 
         assert_eq!(listed, [Uuid::from_u128(11)], "{state}");
-        let walked = stage.scans("jobs_of_firm").await - before;
+        let walked = queue.scans("jobs_of_firm").await - before;
         assert_eq!(walked, 1, "{state}");
     }
 }

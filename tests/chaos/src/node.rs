@@ -1,4 +1,4 @@
-//! A program of ours on the stage, with proxies of its own: what is done to its connections meets it alone.
+//! A program of ours on the system, with proxies of its own: what is done to its connections meets it alone.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use harness::app::Program;
 use harness::{App, AppSettings, Protocol, Proxy};
 use tokio::sync::Mutex;
 
-/// What a player does.
+/// What a node does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Ingress {
@@ -19,7 +19,7 @@ pub(crate) enum Part {
 }
 
 #[derive(Debug)]
-pub(crate) struct Player {
+pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) part: Part,
     /// Locked by whoever is just breaking the process.
@@ -32,7 +32,7 @@ pub(crate) struct Player {
     pub(crate) clock: Option<PathBuf>,
 }
 
-impl Player {
+impl Node {
     /// `clock`: a worker whose wall clock can be set, and nothing but it: leases go by the monotonic one.
     pub(crate) async fn start(
         app: &App,
@@ -84,7 +84,7 @@ impl Player {
         })
     }
 
-    /// The `Host` that the provider sees in this player's requests.
+    /// The `Host` that the provider sees in this node's requests.
     pub(crate) fn host(&self) -> String {
         self.provider.address().to_string()
     }

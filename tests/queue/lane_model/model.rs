@@ -17,7 +17,7 @@ pub(super) struct Job {
     pub(super) lane: usize,
     pub(super) priority: i16,
     pub(super) due: bool,
-    pub(super) twin: Option<u8>,
+    pub(super) duplicate: Option<u8>,
     pub(super) cancelled: bool,
     lost: u32,
 }
@@ -85,21 +85,21 @@ impl Model {
             .collect()
     }
 
-    pub(super) fn enqueue(&mut self, id: Uuid, lane: usize, priority: i16, twin: Option<u8>) {
-        if let Some(twin) = self.twin(lane, twin) {
+    pub(super) fn enqueue(&mut self, id: Uuid, lane: usize, priority: i16, duplicate: Option<u8>) {
+        if let Some(duplicate) = self.duplicate(lane, duplicate) {
             self.logs.insert(id, Log::Skipped);
-            self.hurry(twin, priority);
+            self.hurry(duplicate, priority);
             return;
         }
-        self.place(id, lane, priority, twin);
+        self.place(id, lane, priority, duplicate);
     }
 
-    fn place(&mut self, id: Uuid, lane: usize, priority: i16, twin: Option<u8>) {
+    fn place(&mut self, id: Uuid, lane: usize, priority: i16, duplicate: Option<u8>) {
         let job = Job {
             lane,
             priority,
             due: true,
-            twin,
+            duplicate,
             cancelled: false,
             lost: 0,
         };
@@ -109,9 +109,9 @@ impl Model {
     }
 
     /// A waiting job of the same key; one that was told to end is none.
-    fn twin(&self, lane: usize, key: Option<u8>) -> Option<Uuid> {
+    fn duplicate(&self, lane: usize, key: Option<u8>) -> Option<Uuid> {
         let mut waiting = self.lanes[lane].waiting.iter();
-        let fits = |job: &Job| job.twin == key && !job.cancelled;
+        let fits = |job: &Job| job.duplicate == key && !job.cancelled;
         key.and_then(|_| waiting.find(|id| fits(&self.jobs[*id])).copied())
     }
 
@@ -265,12 +265,12 @@ impl Model {
         let Some(job) = self.jobs.get(&id).cloned() else {
             return;
         };
-        if let Some(twin) = self.twin(job.lane, job.twin) {
+        if let Some(duplicate) = self.duplicate(job.lane, job.duplicate) {
             self.jobs.remove(&id);
             self.logs.insert(id, Log::Skipped);
-            self.hurry(twin, 0);
+            self.hurry(duplicate, 0);
         } else {
-            self.place(id, job.lane, 0, job.twin);
+            self.place(id, job.lane, 0, job.duplicate);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The story as it happens: each call to Clio and each change of a log row, in the order of time.
+//! The scenario as it happens: each call to Clio and each change of a log row, in the order of time.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::log_rows::LogRows;
 use crate::sample::Sample;
 use crate::say;
 
-/// Between two looks while the story is told.
+/// Between two looks while the scenario is told.
 const LOOK: Duration = Duration::from_millis(20);
-/// Looks without news after which the story says what is waited for, every ten seconds.
+/// Looks without news after which the scenario says what is waited for, every ten seconds.
 const QUIET: u32 = 100;
 const QUIET_AGAIN: u32 = 500;
 /// Two minutes: longer than the waits of a sync that an earlier run was killed in.
@@ -44,14 +44,14 @@ pub(crate) enum Rest {
 }
 
 #[derive(Debug)]
-pub(crate) struct Story<'a> {
+pub(crate) struct Scenario<'a> {
     app: &'a App,
     firm: Uuid,
     calls: Calls,
     log: LogRows,
 }
 
-impl<'a> Story<'a> {
+impl<'a> Scenario<'a> {
     /// Calls are told from the start of the simulator, log rows from now on.
     pub(crate) async fn begin(app: &'a App, sample: &Sample) -> Result<Self> {
         let firm = sample.matter.firm;

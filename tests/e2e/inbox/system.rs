@@ -11,14 +11,14 @@ use super::STREAM;
 use super::store::DURABLE;
 use crate::support::SOON;
 
-pub(super) struct Stage {
+pub(super) struct InboxSystem {
     pub(super) app: App,
     pub(super) redis: Redis,
     cluster: Arc<Cluster>,
     _folder: tempfile::TempDir,
 }
 
-impl std::ops::Deref for Stage {
+impl std::ops::Deref for InboxSystem {
     type Target = App;
 
     fn deref(&self) -> &App {
@@ -26,7 +26,7 @@ impl std::ops::Deref for Stage {
     }
 }
 
-impl Stage {
+impl InboxSystem {
     /// `first` is the inbox of the first choice.
     pub(super) async fn start(first: &str) -> Self {
         Self::start_with(first, &[]).await
@@ -72,7 +72,7 @@ impl Stage {
     }
 
     /// Everything that was accepted has come to its end.
-    pub(super) async fn settle(&self) {
+    pub(super) async fn wait_until_done(&self) {
         let moved = eventually(SOON, || async {
             let left = self.redis.length(STREAM).await.ok()?;
             (left == 0).then_some(())

@@ -15,12 +15,12 @@ use crate::arguments::Arguments;
 use crate::firms::{self, Firm};
 use crate::history;
 use crate::ledger::{Ledger, say};
-use crate::player::{Part, Player};
+use crate::node::{Node, Part};
 
 /// Short, so that takeovers happen all the time; long enough that a busy machine does not lose every one of them.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
 /// Longer than whatever the run does to an effect: held up 1 s, applied 2 s late, found 1 s later.
-const SETTLE: Duration = Duration::from_secs(6);
+const VISIBILITY_DELAY: Duration = Duration::from_secs(6);
 const SEARCH_LAG: Duration = Duration::from_secs(1);
 /// A record of the platform that accepts first shows within this, in milliseconds.
 const SHOWN_AFTER_MS: (u64, u64) = (0, 1_000);
@@ -31,8 +31,8 @@ const FIRST_CHOICES: [&str; 2] = ["postgres", "redis"];
 const POSTGRES: &[(&str, &str)] = &[("fsync", "off"), ("full_page_writes", "off")];
 
 #[derive(Debug)]
-pub(crate) struct Stage {
-    pub(crate) players: Vec<Arc<Player>>,
+pub(crate) struct ChaosSystem {
+    pub(crate) nodes: Vec<Arc<Node>>,
     pub(crate) app: App,
     pub(crate) firms: Vec<Firm>,
     pub(crate) poisoned: harness::app::Matter,
@@ -43,7 +43,7 @@ pub(crate) struct Stage {
     pub(crate) postgres: Mutex<()>,
 }
 
-impl Stage {
+impl ChaosSystem {
     pub(crate) async fn start(folder: &Path, arguments: &Arguments) -> Result<Self> {
         let ledger = Ledger::open(&folder.join("ledgers"))?;
         let cluster = Arc::new(Cluster::start(&folder.join("postgres"), POSTGRES)?);
@@ -66,9 +66,9 @@ impl Stage {
             sabotage.apply(&app.admin).await?;
             say(&format!("sabotage: {sabotage:?}"));
         }
-        let players = players(&app, &cluster, folder).await?;
-        let stage = Self {
-            players,
+        let nodes = nodes(&app, &cluster, folder).await?;
+        let system = Self {
+            nodes,
             app,
             firms,
             poisoned,
@@ -77,15 +77,15 @@ impl Stage {
             cluster,
             postgres: Mutex::new(()),
         };
-        stage.note_run(arguments)?;
-        Ok(stage)
+        system.note_run(arguments)?;
+        Ok(system)
     }
 
     fn note_run(&self, arguments: &Arguments) -> Result<()> {
         let hosts: Map<String, Value> = self
-            .players
+            .nodes
             .iter()
-            .map(|player| (player.host(), json!(player.name)))
+            .map(|node| (node.host(), json!(node.name)))
             .collect();
         let line = json!({
             "seed": arguments.seed,
@@ -97,16 +97,14 @@ impl Stage {
         self.ledger.note("run", &line)
     }
 
-    pub(crate) fn workers(&self) -> impl Iterator<Item = &Arc<Player>> {
-        self.players
-            .iter()
-            .filter(|player| player.part == Part::Worker)
+    pub(crate) fn workers(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.iter().filter(|node| node.part == Part::Worker)
     }
 
-    pub(crate) fn ingresses(&self) -> impl Iterator<Item = &Arc<Player>> {
-        self.players
+    pub(crate) fn ingresses(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes
             .iter()
-            .filter(|player| matches!(player.part, Part::Ingress { .. }))
+            .filter(|node| matches!(node.part, Part::Ingress { .. }))
     }
 
     /// Everything up, nothing stalled, no fault left.
@@ -114,9 +112,9 @@ impl Stage {
         let cluster = Arc::clone(&self.cluster);
         tokio::task::spawn_blocking(move || cluster.start_again()).await??;
         self.app.clear_faults().await?;
-        for player in &self.players {
-            player.mend();
-            let mut program = player.program.lock().await;
+        for node in &self.nodes {
+            node.mend();
+            let mut program = node.program.lock().await;
             // What stands still is let go, what is dead starts again.
             if program.process().resume().is_err() {
                 program.start_again()?;
@@ -127,7 +125,7 @@ impl Stage {
 
     /// Programs first: whoever still runs would only see everything else vanish.
     pub(crate) async fn end(self) {
-        drop(self.players);
+        drop(self.nodes);
         self.app.stop().await;
     }
 }
@@ -140,7 +138,7 @@ fn settings(redis: &Redis) -> AppSettings {
     AppSettings {
         workers: 0,
         lease: LEASE,
-        settle: SETTLE,
+        visibility_delay: VISIBILITY_DELAY,
         search_lag: SEARCH_LAG,
         test_platform: true,
         more,
@@ -148,20 +146,20 @@ fn settings(redis: &Redis) -> AppSettings {
     }
 }
 
-async fn players(app: &App, cluster: &Cluster, folder: &Path) -> Result<Vec<Arc<Player>>> {
+async fn nodes(app: &App, cluster: &Cluster, folder: &Path) -> Result<Vec<Arc<Node>>> {
     let postgres = SocketAddr::from((Ipv4Addr::LOCALHOST, cluster.port()));
-    let mut players = Vec::new();
+    let mut nodes = Vec::new();
     for (number, inbox) in (1..).zip(FIRST_CHOICES) {
         let name = format!("ingress-{number}");
         let part = Part::Ingress { inbox };
-        players.push(Player::start(app, part, &name, postgres, None).await?);
+        nodes.push(Node::start(app, part, &name, postgres, None).await?);
     }
     for number in 1..=WORKERS {
         let name = format!("worker-{number}");
         let clock = folder.join("clock");
         let clock = (number == WORKERS).then_some(clock.as_path());
-        let worker = Player::start(app, Part::Worker, &name, postgres, clock).await;
-        players.push(worker.with_context(|| format!("start {name}"))?);
+        let worker = Node::start(app, Part::Worker, &name, postgres, clock).await;
+        nodes.push(worker.with_context(|| format!("start {name}"))?);
     }
-    Ok(players.into_iter().map(Arc::new).collect())
+    Ok(nodes.into_iter().map(Arc::new).collect())
 }

@@ -13,7 +13,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{CONNECTIONS, start};
-use crate::queue_stage::{Leased, QueueStage};
+use crate::test_queue::{Leased, TestQueue};
 
 const LANES: usize = 300;
 const ROUNDS: usize = 120;
@@ -42,19 +42,19 @@ fn seed() -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_lane_in_order() {
     harness::say(&format!("seed {}", seed()));
-    let (stage, seen, ended) = (
+    let (queue, seen, ended) = (
         Arc::new(start().await),
         Arc::new(Seen::default()),
         Arc::new(AtomicBool::new(false)),
     );
 
     let enqueuers: Vec<_> = (0..4)
-        .map(|n| tokio::spawn(enqueuer(stage.clone(), seen.clone(), n)))
+        .map(|n| tokio::spawn(enqueuer(queue.clone(), seen.clone(), n)))
         .collect();
     let workers: Vec<_> = (0..4)
-        .map(|n| tokio::spawn(worker(stage.clone(), seen.clone(), ended.clone(), n)))
+        .map(|n| tokio::spawn(worker(queue.clone(), seen.clone(), ended.clone(), n)))
         .collect();
-    let auditor = tokio::spawn(auditor(stage.clone(), ended.clone()));
+    let auditor = tokio::spawn(auditor(queue.clone(), ended.clone()));
     for enqueuer in enqueuers {
         enqueuer.await.unwrap();
     }
@@ -67,9 +67,9 @@ async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_l
     let ran = std::mem::take(&mut *seen.ran.lock().unwrap());
     let total: usize = ran.values().map(BTreeMap::len).sum();
     assert_eq!(breaches, Vec::<String>::new(), "seen by the auditor");
-    assert_eq!(stage.stuck().await, 0, "lanes idle with a job");
+    assert_eq!(queue.stuck().await, 0, "lanes idle with a job");
     assert_eq!(
-        stage.count("select count(*) from jobs").await,
+        queue.count("select count(*) from jobs").await,
         0,
         "jobs left"
     );
@@ -109,7 +109,7 @@ async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_l
 }
 
 /// Looks at everything again and again while everything moves: at no moment may a rule be broken.
-async fn auditor(stage: Arc<QueueStage>, ended: Arc<AtomicBool>) -> Vec<String> {
+async fn auditor(queue: Arc<TestQueue>, ended: Arc<AtomicBool>) -> Vec<String> {
     let mut breaches = Vec::new();
     loop {
         let was_ended = ended.load(Ordering::SeqCst);
@@ -119,7 +119,7 @@ async fn auditor(stage: Arc<QueueStage>, ended: Arc<AtomicBool>) -> Vec<String> 
                union all select * from audit_jobs(array(select id from jobs))
                union all select * from audit_held()) x",
         )
-        .fetch_all(&stage.pool)
+        .fetch_all(&queue.pool)
         .await
         .unwrap();
         breaches.extend(found);
@@ -129,7 +129,7 @@ async fn auditor(stage: Arc<QueueStage>, ended: Arc<AtomicBool>) -> Vec<String> 
     }
 }
 
-async fn enqueuer(stage: Arc<QueueStage>, seen: Arc<Seen>, number: u64) {
+async fn enqueuer(queue: Arc<TestQueue>, seen: Arc<Seen>, number: u64) {
     let mut random = StdRng::seed_from_u64(seed() + number);
     for _ in 0..ROUNDS {
         // Several lanes in one call and in no order: the function must lock them in key order by itself.
@@ -139,73 +139,73 @@ async fn enqueuer(stage: Arc<QueueStage>, seen: Arc<Seen>, number: u64) {
             .iter()
             .map(|lane| {
                 let id = Uuid::from_u128(random.random());
-                stage.job_of(lane % CONNECTIONS, &format!("lane{lane}"), id)
+                queue.job_of(lane % CONNECTIONS, &format!("lane{lane}"), id)
             })
             .collect();
-        stage.enqueue(&jobs).await;
+        queue.enqueue(&jobs).await;
         seen.sent.fetch_add(jobs.len() as u64, Ordering::SeqCst);
     }
 }
 
-async fn worker(stage: Arc<QueueStage>, seen: Arc<Seen>, ended: Arc<AtomicBool>, number: u64) {
+async fn worker(queue: Arc<TestQueue>, seen: Arc<Seen>, ended: Arc<AtomicBool>, number: u64) {
     let mut random = StdRng::seed_from_u64(seed() + 100 + number);
     let me = Uuid::from_u128(1000 + u128::from(number));
-    stage.register(me).await;
+    queue.register(me).await;
     loop {
         let was_ended = ended.load(Ordering::SeqCst);
-        let leased = stage.lease(me, random.random_range(1..40)).await;
+        let leased = queue.lease(me, random.random_range(1..40)).await;
         if leased.is_empty() {
-            if was_ended && stage.count("select count(*) from jobs").await == 0 {
+            if was_ended && queue.count("select count(*) from jobs").await == 0 {
                 return;
             }
             tokio::task::yield_now().await;
             continue;
         }
-        check_cap(&stage, &seen).await;
+        check_cap(&queue, &seen).await;
         if random.random_bool(0.2) {
-            stall_past_a_takeover(&stage, &seen, me, &leased).await;
+            stall_past_a_takeover(&queue, &seen, me, &leased).await;
             continue;
         }
-        finish_all(&stage, &seen, me, leased, random.random()).await;
+        finish_all(&queue, &seen, me, leased, random.random()).await;
     }
 }
 
-async fn check_cap(stage: &QueueStage, seen: &Seen) {
+async fn check_cap(queue: &TestQueue, seen: &Seen) {
     let most = "select coalesce(max(held), 0) from (select count(*) as held from lanes where worker is not null group by connection_id) h";
-    if stage.count(most).await > CAP - 1 {
+    if queue.count(most).await > CAP - 1 {
         // One of the four is kept for people, and nobody waits here.
         seen.above_cap.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-async fn read_seqs(stage: &QueueStage, leased: &[Leased]) -> BTreeMap<Uuid, i64> {
+async fn read_seqs(queue: &TestQueue, leased: &[Leased]) -> BTreeMap<Uuid, i64> {
     let ids: Vec<Uuid> = leased.iter().map(|job| job.id).collect();
     let rows = sqlx::query("select id, seq from jobs where id = any($1)")
         .bind(ids)
-        .fetch_all(&stage.pool)
+        .fetch_all(&queue.pool)
         .await
         .unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
 /// This worker is declared dead, its lanes are freed; then it finishes all the same.
-async fn stall_past_a_takeover(stage: &QueueStage, seen: &Seen, me: Uuid, leased: &[Leased]) {
+async fn stall_past_a_takeover(queue: &TestQueue, seen: &Seen, me: Uuid, leased: &[Leased]) {
     for job in leased {
         sqlx::query("select queue_release_lost($1, $2) from lanes where key = $1 and worker = $3 for update")
             .bind(&job.lane)
             .bind(job.id)
             .bind(me)
-            .execute(&stage.pool)
+            .execute(&queue.pool)
             .await
             .unwrap();
         // What it lost does not count as three deaths of the job here.
         sqlx::query("update jobs set lost_attempts = 0 where id = $1")
             .bind(job.id)
-            .execute(&stage.pool)
+            .execute(&queue.pool)
             .await
             .unwrap();
     }
-    let written = stage.finish(me, leased, "delete", 0).await;
+    let written = queue.finish(me, leased, "delete", 0).await;
     seen.stale_tried
         .fetch_add(leased.len() as u64, Ordering::SeqCst);
     seen.stale_written
@@ -214,18 +214,18 @@ async fn stall_past_a_takeover(stage: &QueueStage, seen: &Seen, me: Uuid, leased
 
 /// Finishes all, going on with the lanes' next jobs or not.
 async fn finish_all(
-    stage: &QueueStage,
+    queue: &TestQueue,
     seen: &Seen,
     me: Uuid,
     mut left: Vec<Leased>,
     continue_lane: bool,
 ) {
     while !left.is_empty() {
-        let seqs = read_seqs(stage, &left).await;
+        let seqs = read_seqs(queue, &left).await;
         if seqs.len() != left.len() {
             seen.gone_handed_out.fetch_add(1, Ordering::SeqCst);
         }
-        let mut written: HashMap<_, _> = stage
+        let mut written: HashMap<_, _> = queue
             .finish_or_go_on(me, &left, "delete", 0, continue_lane)
             .await
             .into_iter()

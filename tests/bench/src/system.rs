@@ -8,7 +8,7 @@ use harness::{App, AppSettings, Cluster, Database};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, PgPool, Row};
 
-use crate::{knobs, profile};
+use crate::{options, profile};
 
 const HOLD: &str = "insert into pauses (scope, reason, until, author, created_at) values ('all', 'paused', 'infinity', 'bench', now()) \
     on conflict do nothing";
@@ -18,15 +18,15 @@ const LET_GO: &str = "with gone as (delete from pauses where scope = 'all' retur
 
 /// A server in a folder that goes with it. Nothing is set but where it listens, and what the knob POSTGRES names.
 #[derive(Debug)]
-pub(crate) struct Ground {
+pub(crate) struct TestServer {
     pub(crate) cluster: Cluster,
     folder: tempfile::TempDir,
 }
 
-impl Ground {
+impl TestServer {
     pub(crate) fn start() -> Result<Arc<Self>> {
         let folder = tempfile::tempdir()?;
-        let given = knobs::pairs("POSTGRES")?;
+        let given = options::pairs("POSTGRES")?;
         let mut settings: Vec<(&str, &str)> = given
             .iter()
             .map(|(k, v)| (k.as_str(), v.as_str()))
@@ -41,25 +41,25 @@ impl Ground {
 
 /// One system on a database of its own.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct BenchSystem {
     pub(crate) app: App,
     /// As the service's own role, as its programs come.
     pub(crate) queue: PgPool,
-    pub(crate) ground: Arc<Ground>,
+    pub(crate) server: Arc<TestServer>,
 }
 
-impl Stage {
+impl BenchSystem {
     pub(crate) async fn start(settings: AppSettings) -> Result<Self> {
-        Self::start_on(Ground::start()?, "app", settings).await
+        Self::start_on(TestServer::start()?, "app", settings).await
     }
 
     pub(crate) async fn start_on(
-        ground: Arc<Ground>,
+        server: Arc<TestServer>,
         name: &str,
         settings: AppSettings,
     ) -> Result<Self> {
-        let template = harness::app::migrated(&ground.cluster).await?;
-        let database = Database::from_template(&ground.cluster, &template).await?;
+        let template = harness::app::migrated(&server.cluster).await?;
+        let database = Database::from_template(&server.cluster, &template).await?;
         let queue = PgPoolOptions::new()
             .max_connections(4)
             .after_connect(|connection, _| {
@@ -70,13 +70,13 @@ impl Stage {
             })
             .connect(database.url())
             .await?;
-        let folder = ground.folder.path().join(name);
+        let folder = server.folder.path().join(name);
         let app = App::start_on(database, &folder, settings).await?;
         app.admin.execute(AUDITED).await?;
         if profile::is_wanted() {
             profile::begin(&app.admin).await?;
         }
-        Ok(Self { app, queue, ground })
+        Ok(Self { app, queue, server })
     }
 
     /// Starts so many more workers.

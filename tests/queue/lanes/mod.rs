@@ -5,11 +5,11 @@ mod races;
 mod reads;
 mod steps;
 
-use crate::queue_stage::QueueStage;
+use crate::test_queue::TestQueue;
 
 /// Lanes are spread over so many connections of a platform whose cap is 4.
 const CONNECTIONS: usize = 75;
 
-async fn start() -> QueueStage {
-    QueueStage::start(CONNECTIONS, 16).await
+async fn start() -> TestQueue {
+    TestQueue::start(CONNECTIONS, 16).await
 }

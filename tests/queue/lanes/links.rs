@@ -4,7 +4,7 @@ use shared::db::links;
 use sqlx::Row;
 use uuid::Uuid;
 
-use crate::queue_stage::{Leased, QueueStage};
+use crate::test_queue::{Leased, TestQueue};
 
 const SUPERSEDE: &str = "select link_supersede($1, $2, $3, 'gone')";
 const COMPLETE: &str = "select link_complete($1, $2, $3, 'linked', '4711', null, true)";
@@ -13,88 +13,88 @@ const MISSING: &str = "select held from link_note_missing($1, $2, $3, true, 0)";
 const SWEPT: &str = "select link_set_swept($1, 0::smallint, $2, $3)";
 
 /// A job that holds a link, in a lane that runs.
-async fn holding(stage: &QueueStage, me: Uuid, link: Uuid) -> Leased {
-    stage.register(me).await;
-    stage.connect().await;
-    stage
-        .enqueue(&[stage.job("lane", Uuid::from_u128(100))])
+async fn holding(queue: &TestQueue, me: Uuid, link: Uuid) -> Leased {
+    queue.register(me).await;
+    queue.connect().await;
+    queue
+        .enqueue(&[queue.job("lane", Uuid::from_u128(100))])
         .await;
-    let leased = stage.lease(me, 1).await.remove(0);
-    stage.claim(link, &leased).await;
+    let leased = queue.lease(me, 1).await.remove(0);
+    queue.claim(link, &leased).await;
     leased
 }
 
 /// The worker is frozen; its lane is freed meanwhile, as a takeover does, and waits.
-async fn lose_the_lane(stage: &QueueStage, job: &Leased) {
+async fn lose_the_lane(queue: &TestQueue, job: &Leased) {
     sqlx::query("select queue_release_lost($1, $2)")
         .bind(&job.lane)
         .bind(job.id)
-        .execute(&stage.pool)
+        .execute(&queue.pool)
         .await
         .unwrap();
 }
 
 #[tokio::test]
 async fn a_fence_that_no_longer_runs_writes_no_link() {
-    let stage = QueueStage::start(1, 1).await;
+    let queue = TestQueue::start(1, 1).await;
     let link = Uuid::from_u128(20);
-    let job = holding(&stage, Uuid::from_u128(10), link).await;
-    lose_the_lane(&stage, &job).await;
+    let job = holding(&queue, Uuid::from_u128(10), link).await;
+    lose_the_lane(&queue, &job).await;
 
     for statement in [SUPERSEDE, COMPLETE, TRANSFERRED, MISSING, SWEPT] {
         assert!(
-            !stage.writes_link(statement, link, &job).await,
+            !queue.writes_link(statement, link, &job).await,
             "{statement}"
         );
     }
-    assert!(!stage.find_nothing(link, &job).await);
+    assert!(!queue.find_nothing(link, &job).await);
 
     let untouched =
         "select count(*) from links where state = 'claimed' and looked_at is null and swept = 0
          and external_id is null and transferred_at is null and missing_since is null and superseded_at is null";
-    assert_eq!(stage.count(untouched).await, 1);
+    assert_eq!(queue.count(untouched).await, 1);
 }
 
 #[tokio::test]
 async fn a_lane_that_was_leased_anew_refuses_its_last_fence() {
-    let stage = QueueStage::start(1, 1).await;
+    let queue = TestQueue::start(1, 1).await;
     let (me, link) = (Uuid::from_u128(10), Uuid::from_u128(20));
-    let job = holding(&stage, me, link).await;
-    lose_the_lane(&stage, &job).await;
-    let again = stage.lease(me, 1).await.remove(0);
+    let job = holding(&queue, me, link).await;
+    lose_the_lane(&queue, &job).await;
+    let again = queue.lease(me, 1).await.remove(0);
 
-    assert!(!stage.writes_link(SUPERSEDE, link, &job).await);
-    assert!(stage.writes_link(SUPERSEDE, link, &again).await);
+    assert!(!queue.writes_link(SUPERSEDE, link, &job).await);
+    assert!(queue.writes_link(SUPERSEDE, link, &again).await);
 
     let superseded = "select count(*) from links where superseded_at is not null";
-    assert_eq!(stage.count(superseded).await, 1);
+    assert_eq!(queue.count(superseded).await, 1);
 }
 
 #[tokio::test]
 async fn a_search_is_as_old_as_the_question_and_not_as_its_note() {
-    let stage = QueueStage::start(1, 1).await;
+    let queue = TestQueue::start(1, 1).await;
     let link = Uuid::from_u128(20);
-    let job = holding(&stage, Uuid::from_u128(10), link).await;
+    let job = holding(&queue, Uuid::from_u128(10), link).await;
 
-    assert!(stage.find_nothing_after(link, &job, 3_600_000).await);
+    assert!(queue.find_nothing_after(link, &job, 3_600_000).await);
 
     let an_hour_ago = "select count(*) from links where looked_at <= app_now() - interval '1 hour'";
-    assert_eq!(stage.count(an_hour_ago).await, 1);
+    assert_eq!(queue.count(an_hour_ago).await, 1);
 }
 
-/// The account of the stage's links, connected: the sweep asks for both.
-async fn due(stage: &QueueStage) -> bool {
-    let mut connection = stage.admin.acquire().await.unwrap();
+/// The account of the queue's links, connected: the sweep asks for both.
+async fn due(queue: &TestQueue) -> bool {
+    let mut connection = queue.admin.acquire().await.unwrap();
     let found = links::list_connections_to_sweep(&mut connection).await;
     !found.unwrap().is_empty()
 }
 
-async fn age_links(stage: &QueueStage, minutes: i32) {
+async fn age_links(queue: &TestQueue, minutes: i32) {
     sqlx::query(
         "update links set send_until = send_until - $1 * interval '1 minute', doubted_at = doubted_at - $1 * interval '1 minute'",
     )
     .bind(minutes)
-    .execute(&stage.admin)
+    .execute(&queue.admin)
     .await
     .unwrap();
 }
@@ -103,51 +103,51 @@ async fn age_links(stage: &QueueStage, minutes: i32) {
 #[tokio::test]
 async fn a_doubt_is_swept_however_its_job_ended() {
     for effect in ["fail", "delete"] {
-        let stage = QueueStage::start(1, 1).await;
+        let queue = TestQueue::start(1, 1).await;
         let (me, link) = (Uuid::from_u128(10), Uuid::from_u128(20));
-        let job = holding(&stage, me, link).await;
+        let job = holding(&queue, me, link).await;
         sqlx::query("update firm_integrations set account_id = 'account' where is_active")
-            .execute(&stage.admin)
+            .execute(&queue.admin)
             .await
             .unwrap();
-        assert_eq!(stage.permit(me, &job, link).await, "go");
-        stage
+        assert_eq!(queue.permit(me, &job, link).await, "go");
+        queue
             .finish(me, std::slice::from_ref(&job), effect, 0)
             .await;
-        assert!(!due(&stage).await, "{effect}: at once");
+        assert!(!due(&queue).await, "{effect}: at once");
 
-        age_links(&stage, 11).await;
+        age_links(&queue, 11).await;
 
-        assert!(due(&stage).await, "{effect}: ten minutes later");
+        assert!(due(&queue).await, "{effect}: ten minutes later");
     }
 }
 
 #[tokio::test]
 async fn a_frozen_sweep_and_its_successor_count_one_look() {
-    let stage = QueueStage::start(1, 1).await;
+    let queue = TestQueue::start(1, 1).await;
     let link = Uuid::from_u128(20);
-    let job = holding(&stage, Uuid::from_u128(10), link).await;
+    let job = holding(&queue, Uuid::from_u128(10), link).await;
 
     for _ in 0..2 {
-        assert!(stage.writes_link(SWEPT, link, &job).await);
+        assert!(queue.writes_link(SWEPT, link, &job).await);
     }
 
-    assert_eq!(stage.count("select swept::bigint from links").await, 1);
+    assert_eq!(queue.count("select swept::bigint from links").await, 1);
 }
 
 /// The first doubt was looked at twice; two days later another creation of the same link is lost.
 #[tokio::test]
 async fn a_second_doubt_of_a_link_has_its_own_two_looks() {
-    let stage = QueueStage::start(1, 1).await;
+    let queue = TestQueue::start(1, 1).await;
     let (me, link) = (Uuid::from_u128(10), Uuid::from_u128(20));
-    let job = holding(&stage, me, link).await;
-    assert_eq!(stage.permit(me, &job, link).await, "go");
+    let job = holding(&queue, me, link).await;
+    assert_eq!(queue.permit(me, &job, link).await, "go");
     sqlx::query("update links set doubted_at = app_now() - interval '2 days', swept = 2")
-        .execute(&stage.admin)
+        .execute(&queue.admin)
         .await
         .unwrap();
-    lose_the_lane(&stage, &job).await;
-    let again = stage.lease(me, 1).await.remove(0);
+    lose_the_lane(&queue, &job).await;
+    let again = queue.lease(me, 1).await.remove(0);
 
     let row = sqlx::query(
         "select claim.verdict from links k,
@@ -155,11 +155,11 @@ async fn a_second_doubt_of_a_link_has_its_own_two_looks() {
     )
     .bind(&again.lane)
     .bind(again.fence)
-    .fetch_one(&stage.admin)
+    .fetch_one(&queue.admin)
     .await
     .unwrap();
 
     assert_eq!(row.get::<String, _>("verdict"), "in_doubt");
     let fresh = "select count(*) from links where swept = 0 and doubted_at > app_now() - interval '1 minute'";
-    assert_eq!(stage.count(fresh).await, 1);
+    assert_eq!(queue.count(fresh).await, 1);
 }

@@ -2,19 +2,19 @@
 
 use serde_json::json;
 
-use super::{Stage, key, pick};
+use super::{System, key, pick};
 use crate::lane_model::model::{CONNECTIONS, Model, connection_of};
 use crate::lane_model::steps::{Effect, Step};
-use crate::queue_stage::connection;
+use crate::test_queue::connection;
 
-impl Stage {
+impl System {
     pub(super) async fn step(&self, model: &mut Model, step: &Step) -> Result<(), String> {
         match step {
             Step::Enqueue {
                 lane,
                 priority,
-                twin,
-            } => self.enqueue(model, *lane, *priority, *twin).await,
+                duplicate,
+            } => self.enqueue(model, *lane, *priority, *duplicate).await,
             Step::Lease { worker, limit } => return self.lease(model, *worker, *limit).await,
             Step::Finish {
                 held,
@@ -74,16 +74,16 @@ impl Stage {
         Ok(())
     }
 
-    async fn enqueue(&self, model: &mut Model, lane: usize, priority: i16, twin: Option<u8>) {
+    async fn enqueue(&self, model: &mut Model, lane: usize, priority: i16, duplicate: Option<u8>) {
         let id = self.new_id();
         let job = json!({ "id": id, "firm_id": self.queue.firm, "connection_id": connection(connection_of(lane)), "lane": key(lane),
             "kind": "probe", "priority": priority, "run_id": id, "event_ids": [],
-            "dedupe_key": twin.map(|key| key.to_string()) });
+            "dedupe_key": duplicate.map(|key| key.to_string()) });
         sqlx::query("select queue_enqueue($1)")
             .bind(json!([job]))
             .execute(&self.queue.pool)
             .await
             .unwrap();
-        model.enqueue(id, lane, priority, twin);
+        model.enqueue(id, lane, priority, duplicate);
     }
 }

@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
-use super::{Stage, pick};
+use super::{System, pick};
 use crate::lane_model::model::Model;
-use crate::queue_stage::connection;
+use crate::test_queue::connection;
 
-impl Stage {
+impl System {
     pub(super) async fn cancel(&self, model: &mut Model, number: usize) {
         let running = model.held();
         let all: Vec<Uuid> = running

@@ -4,11 +4,11 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::{Stage, key, worker};
+use super::{System, key, worker};
 use crate::lane_model::model::{Log, Model};
 use crate::lane_model::steps::LANES;
 
-impl Stage {
+impl System {
     pub(super) async fn compare(&self, model: &Model) -> Result<(), String> {
         let rows = sqlx::query(
             "select l.key, l.worker, l.running_job, l.fence, l.priority, l.ready_at is not null as ready, coalesce(l.ready_at <= app_now(), false) as due,

@@ -12,7 +12,7 @@ const LEASE_MS: i32 = 60_000;
 /// As the programs' sessions are.
 const SESSION: &str = "set role casehug_worker; set enable_seqscan = off; set jit = off";
 
-pub(crate) struct QueueStage {
+pub(crate) struct TestQueue {
     pub(crate) pool: PgPool,
     pub(crate) admin: PgPool,
     pub(crate) firm: Uuid,
@@ -24,7 +24,7 @@ pub(crate) fn connection(number: usize) -> Uuid {
     Uuid::from_u128(0xC000 + number as u128)
 }
 
-impl QueueStage {
+impl TestQueue {
     /// With so many connections of a platform whose cap is 4, and at most so many sessions.
     pub(crate) async fn start(connections: usize, sessions: u32) -> Self {
         let template = harness::app::migrated(cluster()).await.unwrap();
@@ -40,15 +40,15 @@ impl QueueStage {
             .connect(database.url())
             .await
             .unwrap();
-        let stage = Self {
+        let queue = Self {
             pool,
             admin: PgPool::connect(database.admin_url()).await.unwrap(),
             firm: Uuid::from_u128(1),
             database,
             connections,
         };
-        stage.found().await;
-        stage
+        queue.found().await;
+        queue
     }
 
     async fn found(&self) {

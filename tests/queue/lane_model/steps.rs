@@ -8,11 +8,11 @@ pub(super) const WORKERS: usize = 3;
 /// Numbers choose among whatever there is when the step is played (modulo its count).
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// `twin`: a dedupe key.
+    /// `duplicate`: a dedupe key.
     Enqueue {
         lane: usize,
         priority: i16,
-        twin: Option<u8>,
+        duplicate: Option<u8>,
     },
     Lease {
         worker: usize,
@@ -75,7 +75,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         8 => (0..LANES, 0..3_i16, proptest::option::weighted(0.3, 0..2_u8))
-            .prop_map(|(lane, priority, twin)| Step::Enqueue { lane, priority, twin }),
+            .prop_map(|(lane, priority, duplicate)| Step::Enqueue { lane, priority, duplicate }),
         6 => (0..WORKERS, 1..5).prop_map(|(worker, limit)| Step::Lease { worker, limit }),
         8 => (which.clone(), effect, any::<bool>()).prop_map(|(held, effect, continue_lane)| Step::Finish { held, effect, continue_lane }),
         2 => which.clone().prop_map(|old| Step::FinishStale { old }),

@@ -16,16 +16,16 @@ use uuid::Uuid;
 
 use super::model::{CONNECTIONS, Log, Model};
 use super::steps::{Effect, Step, WORKERS};
-use crate::queue_stage::QueueStage;
 use crate::support::SOON;
+use crate::test_queue::TestQueue;
 
 /// Short: a server that has been up for less lets nobody take over.
 const LEASE_MS: i32 = 1_000;
 
 type Played = Result<(), TestCaseError>;
 
-pub(super) struct Stage {
-    queue: QueueStage,
+pub(super) struct System {
+    queue: TestQueue,
     next_id: Cell<u128>,
 }
 
@@ -37,9 +37,9 @@ fn key(lane: usize) -> String {
     format!("lane{lane}")
 }
 
-impl Stage {
+impl System {
     pub(super) async fn start() -> Self {
-        let queue = QueueStage::start(CONNECTIONS, 1).await;
+        let queue = TestQueue::start(CONNECTIONS, 1).await;
         eventually(SOON, || async {
             let statement =
                 "select clock_timestamp() - pg_postmaster_start_time() > $1 * interval '1 ms'";

@@ -14,13 +14,13 @@ const GRACE: &str = "5";
 
 /// Fields are dropped in this order: the programs first, the lock on the folder last.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct DemoSystem {
     pub(crate) app: App,
     _cluster: Cluster,
     _lock: File,
 }
 
-impl Stage {
+impl DemoSystem {
     pub(crate) async fn set(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         let folder = fs::canonicalize(folder)?;

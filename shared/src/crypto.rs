@@ -164,7 +164,7 @@ fn split(sealed: &str) -> Option<(&str, &str)> {
     sealed.strip_prefix("v1.")?.split_once('.')
 }
 
-/// A hash that can be stored in place of a one-time token: nobody can go back from it.
+/// A hash that can be stored in place of a one-time token: the token cannot be found from it.
 #[must_use]
 pub fn token_hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()

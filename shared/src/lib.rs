@@ -1,7 +1,7 @@
 //! What ingress and worker share: the domain's words, the tables, the inbox, the queue, the limits and the providers.
 //!
-//! Dependencies point one way: `domain` knows nothing; `db`, `inbox`, `queue`, `limit` and `providers` know `domain`;
-//! nobody here knows axum; only `db`, `inbox`, `queue` and `limit` know sqlx.
+//! Dependencies point one way: `domain` uses none of the others; `db`, `inbox`, `queue`, `limit` and `providers` use `domain`;
+//! no module here uses axum; only `db`, `inbox`, `queue` and `limit` use sqlx.
 
 pub mod clock;
 pub mod config;

@@ -44,7 +44,7 @@ async fn firms_with_approvals(app: &TestApp) -> Vec<Uuid> {
     firms
 }
 
-/// The breaker's row: how often it was tried in vain, and whether somebody is trying.
+/// The breaker's row: how often it was tried in vain, and whether a worker is trying now.
 async fn breaker(app: &TestApp) -> Option<(i32, bool)> {
     let row = sqlx::query(
         "select tries, trying is not null as trying from pauses where scope = 'platform:clio' and reason = 'breaker'",

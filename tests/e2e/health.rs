@@ -7,9 +7,9 @@ use serde_json::json;
 
 use crate::support::{SOON, TestApp, start};
 
-/// Longer than a look for the database takes that is not there.
+/// Longer than it takes to look for a database that is not there.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A frozen process is not waited for so long.
+/// Shorter, because a frozen process never answers.
 const FROZEN: Duration = Duration::from_millis(500);
 
 async fn ops(app: &App, path: &str) -> Option<(u16, String)> {

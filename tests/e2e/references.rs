@@ -470,3 +470,44 @@ async fn a_contact_whose_address_is_corrected_at_clio_within_the_doubt_is_never_
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
     app.finish().await;
 }
+
+/// The contact is merged into an older one while a creation is in doubt: of itself, or of the matter under it.
+#[tokio::test]
+async fn a_contact_that_is_merged_within_the_doubt_leads_to_no_second_record() {
+    for lost in ["contacts", "matters"] {
+        let app = start_with(AppSettings {
+            visibility_delay: Duration::from_secs(4),
+            ..AppSettings::default()
+        })
+        .await;
+        let firm = app.firm().await.unwrap();
+        app.connect(firm).await.unwrap();
+        let person = Person::new("Ann", "Lee", Some(EMAIL));
+        let client = app.client(firm, &person).await.unwrap();
+        let matter = app.matter(firm, client, "First", None).await.unwrap();
+        let path = format!("/api/v4/{lost}.json");
+        let what = json!({ "lose_answer": true });
+        app.fault("POST", &path, 1, &what).await.unwrap();
+        let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
+        app.approve(&[upload]).await.unwrap();
+        eventually(SOON, || async {
+            let clio = app.clio().await.unwrap();
+            clio[lost].get(0).map(|_| ())
+        })
+        .await
+        .unwrap();
+        let older = json!({ "create_contact": { "type": "Person", "first_name": "Ann", "last_name": "Lee",
+            "email_addresses": [{ "name": "Home", "address": EMAIL }] } });
+        app.change(&older).await.unwrap();
+        let clio = app.clio().await.unwrap();
+        let ids = [0, 1].map(|number| clio["contacts"][number]["id"].clone());
+        app.change(&json!({ "merge": { "contact": ids[0], "into": ids[1] } }))
+            .await
+            .unwrap();
+
+        app.settled(SOON).await.unwrap();
+
+        assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1), "{lost}");
+        app.finish().await;
+    }
+}

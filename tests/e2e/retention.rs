@@ -37,7 +37,7 @@ const OLD_AND_YOUNG: &str = "
     update retentions set began_at = null, next_page = 0;
     delete from schedules where name = 'clean_up';";
 
-/// What is left of the above, by the number in its id.
+/// The rows of the above that remain, by the number in their id.
 const LEFT: &str = "
     select string_agg(n, ' ' order by n) from (
       select 'log ' || right(id::text, 1) || case when details ? 'provider_words' then ' sealed' else '' end from integration_sync_logs where run_id is not null and id::text like '0000%'

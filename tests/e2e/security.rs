@@ -1,4 +1,4 @@
-//! What nobody may see: another firm's rows, and client data or tokens in any output.
+//! What no caller may see: another firm's rows, and client data or tokens in any output.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -19,9 +19,9 @@ use crate::test_queue::{TestQueue, connection};
 const PROCESSES: usize = 8;
 const FIRMS: usize = 4;
 const BUDGET: i64 = 20;
-/// So many calls arrive, then so many more after the database has died.
+/// The calls that arrive before the database dies, and again after it.
 const CALLS: usize = 60;
-/// A killed server keeps what it was told to keep only if commits are waited for; the machine stays up.
+/// A killed server keeps its commits without these settings, because the machine stays up. Commits must still be waited for.
 const POSTGRES: &[(&str, &str)] = &[("fsync", "off"), ("full_page_writes", "off")];
 
 /// A provider that counts.

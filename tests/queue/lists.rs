@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::test_queue::TestQueue;
 
-/// Jobs of another firm lie before those of ours, newest first.
+/// Jobs of another firm lie before those of the tested firm, newest first.
 const OTHERS: &str = "
     set session_replication_role = replica;
     insert into jobs (id, firm_id, connection_id, lane, seq, kind, state, run_id, run_at, created_at)

@@ -25,7 +25,7 @@ pub(crate) fn connection(number: usize) -> Uuid {
 }
 
 impl TestQueue {
-    /// With so many connections of a platform whose cap is 4, and at most so many sessions.
+    /// With this number of connections of a platform whose cap is 4, and at most this number of database sessions.
     pub(crate) async fn start(connections: usize, sessions: u32) -> Self {
         let template = harness::app::migrated(cluster()).await.unwrap();
         let database = Database::from_template(cluster(), &template).await.unwrap();
@@ -186,7 +186,7 @@ impl TestQueue {
         .unwrap();
     }
 
-    /// So many more, which stand.
+    /// Adds `count` links whose records stand.
     pub(crate) async fn add_links(&self, count: i32) {
         sqlx::query(
             "insert into links (id, firm_id, platform, region, account_id, kind, effect_key, state, record_id, external_id, created_at)
@@ -229,7 +229,7 @@ impl TestQueue {
         .unwrap()
     }
 
-    /// A matter with so many approved documents, oldest approval first.
+    /// A matter with `count` approved documents, oldest approval first.
     pub(crate) async fn matter_with_uploads(&self, matter: Uuid, count: u128) -> Vec<Uuid> {
         let uploads: Vec<Uuid> = (0..count).map(|n| Uuid::from_u128(0xD000 + n)).collect();
         let client = Uuid::from_u128(0xE000);
@@ -266,7 +266,7 @@ impl TestQueue {
         self.find_nothing_after(link, job, 0).await
     }
 
-    /// The same, so many milliseconds after the provider was asked.
+    /// The same, `ms` milliseconds after the provider was asked.
     pub(crate) async fn find_nothing_after(&self, link: Uuid, job: &Leased, ms: i64) -> bool {
         sqlx::query_scalar("select link_found_nothing($1, $2, $3, $4)")
             .bind(link)

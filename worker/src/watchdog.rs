@@ -91,7 +91,7 @@ impl Watchdog {
         *self.cell.due() = Some(Moment::now() + self.cell.bound);
     }
 
-    /// The task has nothing to do until somebody brings it work.
+    /// The task has nothing to do until another task brings it work.
     pub(crate) fn rest(&self) {
         *self.cell.due() = None;
     }

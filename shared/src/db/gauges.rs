@@ -17,7 +17,7 @@ pub struct Gauges {
     pub full_audit: Option<Duration>,
 }
 
-/// Transaction ids: the oldest that anybody still needs, and the next to be given.
+/// Transaction ids: the oldest that is still needed, and the next to be given.
 #[derive(Debug, Clone, Copy)]
 pub struct Horizon {
     pub oldest: i64,

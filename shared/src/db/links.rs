@@ -162,19 +162,20 @@ pub async fn complete(
     .await
 }
 
-/// Nothing of ours was at the provider when it was asked: a search said so, or the provider refused. The key stays claimed by the caller.
+/// What was sent is not at the provider. `searched`: a search said so then, or the provider refused then; none where only what was sent was
+/// looked for, and a record that stands for ours already may still be found by a search. The key stays claimed by the caller.
 pub async fn found_nothing(
     db: &mut PgConnection,
     link: LinkId,
     job: &LeasedJob,
-    asked: Moment,
+    searched: Option<Moment>,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select link_found_nothing($1, $2, $3, $4) as "held!""#,
         link.0,
         job.lane,
         job.fence,
-        i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX),
+        searched.map(|at| i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX)),
     )
     .fetch_one(db)
     .await
@@ -299,7 +300,7 @@ pub async fn find_same_bytes(
     })())
 }
 
-/// True when some link of this kind already stands for the provider's record: a look must not adopt it for another record of ours.
+/// True when some link of this kind already stands for the provider's record: a look must not adopt it for another record of CaseHug.
 pub async fn is_taken(
     db: &mut PgConnection,
     account: &Account,

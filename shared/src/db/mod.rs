@@ -171,7 +171,7 @@ pub fn violates(error: &DbError, constraint: &str) -> bool {
         .is_some_and(|name| name == constraint)
 }
 
-/// A row that does not fit the domain: a table and a column that somebody wrote past us.
+/// A row that does not fit the domain, by its table and column: another program than CaseHug must have written it.
 pub(crate) fn corrupt(table_column: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(format!("{table_column} holds what the domain does not know").into())
 }

@@ -147,7 +147,7 @@ pub async fn list(
     .await
 }
 
-/// Whose pause it is: the connection's firm; nobody's for a platform and for everything.
+/// Whose pause it is: the connection's firm. A pause of a platform or of everything belongs to no firm.
 async fn firm_of(
     db: &mut PgConnection,
     firm: Option<FirmId>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-/// Takes the right to run a task now, when nobody has for `every`.
+/// Takes the right to run a task now, when no worker has taken it within `every`.
 pub async fn claim(
     db: &mut PgConnection,
     name: &str,

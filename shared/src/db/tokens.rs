@@ -49,8 +49,8 @@ pub struct Grant<'a> {
     pub expires_in: Option<Duration>,
 }
 
-/// Takes the right to refresh this version of the tokens, for as long as the call may take. False: somebody else is at it,
-/// or has already been.
+/// Takes the right to refresh this version of the tokens, for as long as the call may take. False: another caller is
+/// refreshing them, or has already done so.
 pub async fn begin_refresh(
     db: &mut PgConnection,
     id: ConnectionId,

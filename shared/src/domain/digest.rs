@@ -6,8 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
-/// Digests with the deployment's key, so that no client data stands on a link: equal texts meet, and without the key nobody can try texts.
-/// Cheap to clone.
+/// Digests with the deployment's key, so that no client data stands on a link. Equal texts have equal digests; without the key, no
+/// person can find a text by trying texts. Cheap to clone.
 #[derive(Clone)]
 pub struct Digests {
     key: Arc<SecretSlice<u8>>,

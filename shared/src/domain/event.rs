@@ -43,7 +43,7 @@ pub enum EventKind {
     SyncRequested(SyncRequest),
     /// Stored and without effect.
     Other,
-    /// One of ours, with data that cannot be read.
+    /// Of a type that CaseHug knows, with data that cannot be read.
     Malformed,
 }
 

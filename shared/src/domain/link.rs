@@ -54,6 +54,9 @@ pub struct Sent {
     /// Of a matter: the text of the field in which our reference travels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Of a matter: the reference is our own id, which no other matter has; a case number may be another matter's too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unique: bool,
     /// Of a contact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
@@ -84,6 +87,7 @@ impl Sent {
         Self {
             contact: Some(contact.clone()),
             reference: Some(digests.of(&normalised_text(&matter.reference()))),
+            unique: matter.has_unique_reference(),
             ..Self::default()
         }
     }
@@ -131,7 +135,7 @@ pub enum Claim {
     Have(Existing),
     /// Not now: come back.
     Wait { wait: Duration, reason: Waiting },
-    /// Somebody may have created it, and it has had time to appear: look for it. It cannot be older than `since`, by the database's clock.
+    /// An earlier run may have created it, and it has had time to appear: look for it. By the database's clock, it is not older than `since`.
     Look {
         link: LinkId,
         since: DateTime<Utc>,
@@ -166,7 +170,7 @@ pub enum Standing {
     Complete,
     /// A document that waits for its bytes or their confirmation.
     Unfinished,
-    /// The provider has accepted it and nobody has seen it yet. This claim is its next look, and the one after it comes in this time.
+    /// The provider has accepted it, and no look has seen it yet. This claim is its next look; the look after it comes after `next_look`.
     NotSeen { next_look: Duration },
 }
 

@@ -12,7 +12,7 @@ use crate::domain::{ExternalId, job::NewJob};
 pub enum Instruction {
     Done(Report),
     Skipped(SkipReason),
-    /// A postponement that is nobody's fault: no attempt is counted.
+    /// A postponement without a failure: no attempt is counted.
     Snooze {
         wait: Duration,
         reason: Waiting,
@@ -178,7 +178,7 @@ impl Failure {
         )
     }
 
-    /// Something of ours that should not happen.
+    /// A fault of CaseHug itself that should not happen.
     #[must_use]
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(

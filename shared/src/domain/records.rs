@@ -53,10 +53,19 @@ impl Matter {
     /// What stands in the provider's free reference: the case number, else our id.
     #[must_use]
     pub fn reference(&self) -> String {
-        match self.case_number.as_deref().map(str::trim) {
-            Some(number) if !number.is_empty() => number.to_owned(),
-            _ => self.id.to_string(),
-        }
+        let number = self.filled_case_number();
+        number.map_or_else(|| self.id.to_string(), str::to_owned)
+    }
+
+    /// Whether the reference is our id, which no other matter has.
+    #[must_use]
+    pub fn has_unique_reference(&self) -> bool {
+        self.filled_case_number().is_none()
+    }
+
+    fn filled_case_number(&self) -> Option<&str> {
+        let number = self.case_number.as_deref().map(str::trim);
+        number.filter(|number| !number.is_empty())
     }
 }
 

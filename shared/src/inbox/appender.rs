@@ -11,9 +11,9 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::domain::event::NewEvent;
 use crate::inbox::Inbox;
 
-/// So many events share a commit at most.
+/// The most events that share a commit.
 const LARGEST_BATCH: usize = 2_000;
-/// So many requests may wait for a commit; more are refused, so that memory stays bounded while the database is away.
+/// The most requests that may wait for a commit; more are refused, so that memory stays bounded while the database is away.
 const WAITING_REQUESTS: usize = 1_024;
 
 const WRITERS: usize = 2;

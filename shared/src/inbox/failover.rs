@@ -1,7 +1,8 @@
 //! Two inboxes as one: the first choice takes events while it is quick, the other one takes them over at once when it is not.
 //!
-//! The first choice is **used** → **rests** when it failed or took longer than the limit (then nobody waits for it: the other
-//! one is asked first) → is used again when a batch after the rest, or in need, was taken by it. Each failure doubles the rest.
+//! The first choice is **used** → **rests** when it failed or took longer than the limit (the other one is then asked first, so
+//! that no caller waits for the first) → is used again when it has taken a batch, after the rest or because the other one failed.
+//! Each failure doubles the rest.
 //! Both are asked before a caller is refused, in either order; the one that is asked last has all its own time.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,9 +14,9 @@ use super::{Appending, Inbox, InboxError, chain};
 use crate::clock::Moment;
 use crate::domain::event::NewEvent;
 
-/// Short, so that a restart is soon over for us too.
+/// Short, so that the inbox is used again soon after its restart.
 const FIRST_REST: Duration = Duration::from_millis(500);
-/// Each look at an inbox that hangs costs one batch the limit: at this distance nobody notices.
+/// Each look at an inbox that hangs delays one batch by the limit: at this distance no caller notices.
 const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// An inbox of two.

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use crate::domain::connection::Connection;
 use crate::domain::{ConnectionId, FirmId, Platform, Region};
 
-/// So many calls in any window.
+/// At most `calls` calls in any window of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     pub calls: i32,

@@ -20,10 +20,10 @@ use super::Bucket;
 use crate::clock::Moment;
 use crate::domain::{Platform, Region};
 
-/// So many buckets are remembered; then all are forgotten, which costs a question each.
+/// The most buckets that are remembered. Then all are forgotten, which costs one question to the database for each.
 const MOST: usize = 10_000;
 
-/// So many answers of a method must be known before the quickest of them is taken for the way there and back.
+/// The answers of a method that must be known before the quickest of them counts as the time for the way there and back.
 const ENOUGH: u32 = 50;
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>;
@@ -100,9 +100,9 @@ impl LocalLimits {
         entry.used_up_until = used_up_for.map(|wait| Moment::now() + wait);
     }
 
-    /// How much longer a call took, from its permit to its answer, than the quickest one on its way: under way or at the provider's
-    /// door it may have waited for so long before it was counted. The first ones are counted by all that they took: a worker that
-    /// starts under load has seen no quick one yet.
+    /// How much longer a call took, from its permit to its answer, than the quickest call of the same platform, region and method.
+    /// The call may have waited this long, on its way or at the provider's door, before the provider counted it. For the first calls
+    /// this is all the time that they took, because a worker that starts under load has seen no quick call yet.
     #[must_use]
     pub fn lateness(
         &self,

@@ -139,13 +139,14 @@ pub trait Search: Debug + Send + Sync {
     /// The account's practice areas.
     async fn practice_areas(&self, session: &Session) -> Result<Vec<PracticeArea>, CallError>;
 
-    /// Matters, created since `since` under the contact that was sent, with the reference that was sent: the look after a lost answer.
+    /// Matters, created since `since`, with the reference that was sent: the look after a lost answer. A person may have merged the contact that
+    /// was sent, or given the matter another, meanwhile.
     async fn look_for_matter(
         &self,
         session: &Session,
         sent: &Sent,
         since: DateTime<Utc>,
-    ) -> Result<Vec<ExternalId>, CallError>;
+    ) -> Result<Looked, CallError>;
 
     /// Whether a matter is there.
     async fn matter(&self, session: &Session, id: &ExternalId) -> Result<Presence, CallError>;

@@ -47,7 +47,7 @@ pub struct Outcome {
     pub requeue_code: Option<&'static str>,
     /// A probe says nothing about its connection.
     pub probe: bool,
-    /// If the lane's next job is due, this worker takes it at once: nobody else waits for the slot.
+    /// If the lane's next job is due, this worker takes it at once, because no other job waits for the slot.
     pub continue_lane: bool,
 }
 
@@ -77,13 +77,14 @@ pub struct Written {
     pub next: Option<LeasedJob>,
 }
 
-/// What a commit did, by the lane and fence of what was finished. What is missing was locked by somebody, or has another fence.
+/// What a commit did, by the lane and fence of what was finished. A missing lane was not written, because another transaction had locked it
+/// or because it has another fence.
 pub type Finished = HashMap<(String, i64), Written>;
 
-/// Who hears of the lanes that are ready now.
+/// Which workers are notified of the lanes that are ready now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announce {
-    /// Nobody: this worker has room for them itself.
+    /// No worker: this worker has room for them itself.
     Nothing,
     /// All workers, of the lanes that are ready.
     Ready,
@@ -94,7 +95,8 @@ pub enum Announce {
 /// Commits outcomes.
 ///
 /// # Errors
-/// The database refused: none of them is written. Or it did not answer: then they may be, and lanes may be held that nobody knows of.
+/// The database refused: none of them is written. Or it did not answer: then they may be written, and this worker may hold lanes that it
+/// does not know of.
 pub async fn finish(
     database: &Database,
     worker: WorkerId,

@@ -65,7 +65,7 @@ pub struct Capacity {
 /// Visits connections and leases lanes of theirs.
 ///
 /// # Errors
-/// The database refused, or did not answer: lanes may then be held that nobody knows of, see [`super::list_held`].
+/// The database refused, or did not answer: this worker may then hold lanes that it does not know of, see [`super::list_held`].
 pub async fn lease(
     database: &Database,
     worker: WorkerId,

@@ -136,9 +136,9 @@ impl From<&LeasedJob> for HeldLane {
     }
 }
 
-/// Marks that a job begins to send a file to a signed address: its connection has room for another job, of which the others are told
-/// unless this worker looks after it itself. False when another transfer of the connection is running: this one counts under the cap
-/// as before.
+/// Marks that a job begins to send a file to a signed address: its connection then has room for another job. The other workers are
+/// notified of that room unless this worker uses it itself. False when another transfer of the connection is running: this one counts
+/// under the cap as before.
 ///
 /// # Errors
 /// The database refused: nothing is marked.

@@ -32,7 +32,7 @@ const SECONDS: &[f64] = &[
 const BATCHES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
 const RATIOS: &[f64] = &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1.0];
 
-/// Histograms keep every sample until somebody sums them up; without a scrape nobody else would.
+/// Histograms keep every sample until they are summed up. A scrape does that; this process also does it, because scrapes may not come.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What this process has measured, and its own memory, file handles and processor time.

@@ -146,7 +146,7 @@ const TABLE: &[(Kind, &str, &str)] = &[
     (
         Gauge,
         "casehug_stuck_lanes",
-        "lanes that a dead worker holds for longer than a lease, and connections due for a minute that nobody works for and nothing forbids; alert when above 0 for 5 minutes",
+        "lanes that a dead worker holds for longer than a lease, and connections due for a minute that no worker works for although nothing forbids it; alert when above 0 for 5 minutes",
     ),
     (
         Gauge,

@@ -53,7 +53,7 @@ const KEYS: &str = "
     select conrelid::regclass::text as on, quote_ident(conname) as name, pg_get_constraintdef(oid) as def from pg_constraint
     where contype = 'p' and conrelid::regclass::text = any($1)";
 
-/// So many jobs in each of the field's lanes. Returns how long it took.
+/// Puts `depth` jobs into each of the field's lanes. Returns how long it took.
 pub(crate) async fn fill(admin: &PgPool, field: &Field, depth: u64, due: Due) -> Result<Duration> {
     let started = clock::now();
     let mut db = admin.acquire().await?;

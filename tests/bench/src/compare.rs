@@ -20,7 +20,7 @@ pub(crate) struct Side {
     pub(crate) field: Field,
     /// The number of the next job.
     pub(crate) next: u64,
-    /// So many of the field's jobs wait at any time.
+    /// The number of the field's jobs that wait at any time.
     pub(crate) backlog: u64,
     pub(crate) rates: Vec<f64>,
 }
@@ -56,7 +56,7 @@ impl Side {
     }
 }
 
-/// So many rounds of each. Returns the second's rate as a part of the first's.
+/// `rounds` rounds of each, in turn. Returns the second's rate as a part of the first's.
 pub(crate) async fn in_turn(
     sides: &mut [Side; 2],
     rounds: u32,

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::system::BenchSystem;
 use crate::workload::Field;
 
-/// As the relay: so many connections are named in a notification; of more, all are told.
+/// As the relay: a notification names at most this number of connections; for more, it stands for all connections.
 const MOST_NAMED: usize = 200;
 /// The relay's batch.
 pub(crate) const BATCH: u64 = 200;
@@ -66,9 +66,9 @@ pub(crate) async fn enqueue_range(
 /// How jobs come.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
-    /// As fast as they go out: so many wait at any time.
+    /// As fast as they go out: this number waits at any time.
     Waiting(u64),
-    /// So many a second, whatever goes out.
+    /// This number a second, whatever goes out.
     Rate(f64),
 }
 

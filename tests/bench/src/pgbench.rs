@@ -16,7 +16,7 @@ pub(crate) enum Until {
     Transactions(u64),
 }
 
-/// One run of a script by so many clients. Returns scripts a second.
+/// One run of a script by `clients` clients. Returns scripts a second.
 pub(crate) async fn run(url: &str, script: &str, clients: u16, until: Until) -> Result<f64> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("script.sql");

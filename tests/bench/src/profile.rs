@@ -1,5 +1,5 @@
-//! `PROFILE=1`: where the server's time goes, for whoever wants to know why a figure is what it is. The figures themselves
-//! are then not to be quoted: counting costs.
+//! `PROFILE=1`: where the server's time goes, for a person who wants to know why a figure is what it is. The figures of such a
+//! run must not be quoted, because counting costs time.
 
 use anyhow::Result;
 use sqlx::{PgPool, Row, raw_sql};

@@ -103,7 +103,7 @@ fn print(line: &Value) {
     println!("{line}");
 }
 
-/// A word to whoever waits for a long bench.
+/// A message to the person who waits for a long bench.
 #[expect(clippy::print_stderr, reason = "the figures alone go to the output")]
 pub(crate) fn say(line: &str) {
     eprintln!("bench: {line}");

@@ -79,7 +79,7 @@ impl BenchSystem {
         Ok(Self { app, queue, server })
     }
 
-    /// Starts so many more workers.
+    /// Starts `count` more workers.
     pub(crate) async fn add_workers(&mut self, count: usize) -> Result<()> {
         for _ in 0..count {
             self.app.start_worker().await?;

@@ -47,7 +47,7 @@ impl Firm {
             .await
     }
 
-    /// A new matter with so many approved documents, no two of equal bytes.
+    /// A new matter with `documents` approved documents, no two of equal bytes.
     pub(crate) async fn matter_with(
         &self,
         app: &App,

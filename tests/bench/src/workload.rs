@@ -149,7 +149,7 @@ impl Books {
         })
     }
 
-    /// Every one of so many jobs ended well, once, in its lane's order, and nothing is left of it but its history.
+    /// Each of the `enqueued` jobs ended well, once, in its lane's order, and nothing is left of it but its history.
     pub(crate) fn hold(&self, enqueued: u64) -> bool {
         let all = enqueued as i64;
         self.succeeded == all

@@ -179,7 +179,7 @@ fn read_run(folder: &Path) -> Result<Run> {
     serde_json::from_value(first).context("run.jsonl")
 }
 
-/// A book that nobody wrote in is empty.
+/// A book that was never written is empty.
 fn lines<T: DeserializeOwned>(folder: &Path, book: &str) -> Result<Vec<T>> {
     let path = folder.join(format!("{book}.jsonl"));
     let Ok(file) = File::open(&path) else {

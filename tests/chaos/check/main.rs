@@ -8,7 +8,7 @@
 //! | `lost` | accepted, but neither its effect stands at the provider nor a `failed` log says why (`lost.rs`) |
 //! | `duplicated` | a second external record for one effect key of one account (`duplicated.rs`) |
 //! | `reordered` | a lane's job taken up before an older one, or a later approval's document made first (`reordered.rs`) |
-//! | `stale_effects` | an outcome or a provider write of somebody who no longer held the lane (`stale.rs`) |
+//! | `stale_effects` | an outcome or a provider write of a worker that no longer held the lane (`stale.rs`) |
 //! | `duplicate_suspected` | what the service itself reported as such |
 //! | `auditor_breaches` | broken rules of the queue: the workers' own count, the last look, and caps (`breaches.rs`) |
 //! | `longest_stall_ms` | the longest time without a finished job while work waited and Postgres was up (`stall.rs`) |

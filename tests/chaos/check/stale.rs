@@ -1,11 +1,11 @@
-//! Stale effects: somebody who no longer held a lane changed something for it.
+//! Stale effects: a worker that no longer held a lane changed something for it.
 //!
 //! - An outcome: in one transaction an execution's end was written (other than `lost`, which a takeover writes), and the lane that
 //!   this freed was held by a worker of another process than the writer's; or no lane was freed by it at all.
 //! - A write to the provider that creates or changes something: a process made it at a time at which the lane it was made for was
 //!   not held by that process. A write counts from the moment at which its bytes left: for one that the run held up on its way,
 //!   that is the beginning of the hold-up. `SLACK` is what a busy machine may take to carry bytes from a sender to the provider's
-//!   clock; whoever goes on after a takeover is late by seconds.
+//!   clock; a worker that goes on after a takeover is late by seconds.
 
 use std::collections::HashMap;
 

@@ -61,7 +61,7 @@ impl Verdict {
         verdict
     }
 
-    /// Keeps what was found for whoever asks, and counts it.
+    /// Keeps what was found for the report, and counts it.
     fn note(&mut self, found: Vec<String>) -> usize {
         let count = found.len();
         self.findings.extend(found);
@@ -82,7 +82,7 @@ impl Verdict {
     }
 }
 
-/// Queued jobs and events that nobody has taken.
+/// Queued jobs, and events that no worker has taken.
 fn left(ledger: &Ledger) -> usize {
     let database = &ledger.database;
     let jobs = database.jobs.iter().filter(|job| job.state == "queued");

@@ -41,7 +41,7 @@ pub(crate) enum OnePlatform {
 }
 
 impl Arguments {
-    /// Which platform the how-many-eth firm is on.
+    /// The platform of the firm with this number.
     pub(crate) fn platform_of(&self, firm: u64) -> Platform {
         match self.platform {
             Some(OnePlatform::Clio) => Platform::Clio,

@@ -20,7 +20,7 @@ use crate::system::ChaosSystem;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 const ASK: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(1_500);
-/// So often nothing may be due, held or waiting while jobs are left: then nobody will ever take them.
+/// After this number of looks in a row that find jobs, but none due, held or waiting, no worker will ever take those jobs.
 const STUCK: u32 = 6;
 
 const HURRY: &str = "
@@ -57,7 +57,7 @@ pub(crate) async fn drain(system: &ChaosSystem) -> Result<()> {
     wait_until_empty(system).await
 }
 
-/// What is left at the end of patience is the checker's to judge.
+/// The checker judges the jobs that remain when the patience ends.
 async fn wait_until_empty(system: &ChaosSystem) -> Result<()> {
     let mut stuck = 0;
     let waiting = async {
@@ -77,7 +77,7 @@ async fn wait_until_empty(system: &ChaosSystem) -> Result<()> {
     match tokio::time::timeout(PATIENCE, waiting).await {
         Ok(left) => match left? {
             0 => say("the queue is empty"),
-            left => say(&format!("{left} jobs are left that nobody will ever take")),
+            left => say(&format!("{left} jobs are left that no worker will take")),
         },
         Err(_) => say("the queue did not become empty"),
     }

@@ -77,7 +77,7 @@ fn worker(system: &ChaosSystem, whom: usize) -> &Arc<Node> {
     workers[whom % workers.len()]
 }
 
-/// The node, or the next one whom nobody is breaking just now.
+/// The node, or the next one that no fault is breaking just now.
 pub(crate) async fn lock_free<'a>(
     nodes: &[&'a Arc<Node>],
     whom: usize,

@@ -37,7 +37,7 @@ struct Client {
 }
 
 impl Firm {
-    /// A new case of this firm's how-many-eth client.
+    /// A new case of this firm's client with this number.
     pub(crate) async fn open_matter(
         &self,
         app: &App,
@@ -56,7 +56,7 @@ impl Firm {
         Ok(matter)
     }
 
-    /// The how-many-eth case, counted around.
+    /// The case with this number; after the last case the count begins again with the first.
     pub(crate) fn matter(&self, number: usize) -> Matter {
         let matters = self.matters.lock().unwrap_or_else(PoisonError::into_inner);
         matters[number % matters.len()]

@@ -61,7 +61,7 @@ impl Ledger {
     }
 }
 
-/// A word to whoever watches the run.
+/// A message to the person who watches the run.
 #[expect(clippy::print_stderr, reason = "the verdict alone goes to the output")]
 pub(crate) fn say(line: &str) {
     eprintln!("chaos: {line}");

@@ -18,7 +18,7 @@ use crate::ledger::say;
 use crate::system::ChaosSystem;
 
 const EVENTS_A_SECOND: f64 = 6.0;
-/// A matter gets so many documents on the way, so that there is an order to keep.
+/// The share of events that open a new matter. It is small, so that a matter gets several documents, whose order must be kept.
 const MATTER_SHARE: f64 = 0.08;
 const HAPPEN: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(6);
@@ -29,7 +29,7 @@ const BETWEEN_TRIES: std::ops::Range<u64> = 150..700;
 pub(crate) struct Deliveries(JoinSet<()>);
 
 impl Deliveries {
-    /// An event that nobody ever took was never promised anything: what is left then is dropped.
+    /// Waits for `patience`. Events that no ingress has taken by then are dropped, because no ingress ever promised to process them.
     pub(crate) async fn finish(mut self, patience: Duration) {
         let all = async { while self.0.join_next().await.is_some() {} };
         if tokio::time::timeout(patience, all).await.is_err() {

@@ -1,10 +1,11 @@
 //! `tests/chaos/run --kills N --seed S --minutes M`: the real executables under steady load, broken on a schedule that the
 //! seed alone decides, and then judged by a second program that reads nothing but the ledgers written here.
 //!
-//! Two ingress, of which one appends to Redis first, four workers, Postgres, Redis, the simulator. While many firms' events come in: workers and ingress are killed,
-//! Postgres is restarted, kept away, its backends terminated, Redis is killed; connections are stalled and cut; workers are frozen past their
-//! lease, one has a wall clock that jumps, one job takes its worker down each time it runs; the provider loses answers,
-//! applies effects late, hangs, refuses. Then everything is mended, and what is left in the queue must come to its end.
+//! The system: 2 ingress, of which 1 appends to Redis first, 4 workers, Postgres, Redis and the simulator. While many firms' events come
+//! in, workers and ingress are killed; Postgres is restarted and kept away, and its backends are terminated; Redis is killed; connections
+//! are stalled and cut; workers are frozen past their lease; one has a wall clock that jumps; one job takes its worker down each time it
+//! runs; the provider loses answers, applies effects late, hangs, refuses. Then everything is mended, and every job that the queue still
+//! holds must come to its end.
 //!
 //! The schedule is deterministic; what it meets is not: two runs of one seed break the same things at the same moments.
 
@@ -68,7 +69,7 @@ async fn run(arguments: Arguments) -> Result<bool> {
         say(&format!("the play broke off: {error:#}"));
     }
     let ledgers = system.ledger.folder().to_owned();
-    let system = Arc::into_inner(system).context("somebody still plays")?;
+    let system = Arc::into_inner(system).context("a task of the play still runs")?;
     system.end().await;
     played?;
     let verdict = tokio::process::Command::new(built_program("chaos-check")?)

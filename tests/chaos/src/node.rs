@@ -1,4 +1,4 @@
-//! A program of ours on the system, with proxies of its own: what is done to its connections meets it alone.
+//! An ingress or a worker of the system, with proxies of its own: a fault on its connections affects it alone.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(crate) enum Part {
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) part: Part,
-    /// Locked by whoever is just breaking the process.
+    /// Locked by the fault that is just breaking the process.
     pub(crate) program: Mutex<Program>,
     pub(crate) url: Option<String>,
     pub(crate) ops_url: String,

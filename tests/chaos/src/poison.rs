@@ -1,5 +1,5 @@
-//! A job that takes its process down with it: the product has no code that crashes, so whoever leases the marked lane is
-//! killed from outside, each time, before he has read the file. After the third time the job must be failed, and the lane free.
+//! A job that takes its process down with it. The product has no code that crashes, so the worker that leases the marked lane is
+//! killed from outside, each time, before it has read the file. After the third time the job must be failed, and the lane free.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::system::ChaosSystem;
 /// Large enough that its measuring alone takes longer than the look at who holds the lane; it takes no room on the disk.
 const FILE_BYTES: u64 = 512 * 1024 * 1024;
 const LOOK: Duration = Duration::from_millis(5);
-/// Whoever has not been killed three times by then never will be. The document waits for its matter first, whose creation may meet a
-/// provider that hangs and then one that applies late: a minute and a half was seen. Given up too soon, the document goes through, as it
-/// should, and the run counts it as lost, for nobody expects its bytes.
+/// If the job has not lost its worker 3 times by then, it never will. The document waits for its matter first, whose creation may meet a
+/// provider that hangs and then one that applies late: 90 seconds were seen. If the kills end too soon, the document goes through, as it
+/// should, and the run counts it as lost, because the checker does not expect its bytes.
 const PATIENCE: Duration = Duration::from_mins(4);
 
 pub(crate) async fn run(system: &Arc<ChaosSystem>) -> Result<()> {
@@ -77,7 +77,7 @@ async fn holder(system: &ChaosSystem, upload: uuid::Uuid) -> Option<u32> {
     name.strip_prefix("casehug-worker/")?.parse().ok()
 }
 
-/// Nobody when he is dead already and only his row is left.
+/// Kills no process when the worker is dead already and only its row is left.
 async fn kill(system: &ChaosSystem, pid: u32) -> Result<()> {
     for node in system.workers() {
         let mut program = node.program.lock().await;

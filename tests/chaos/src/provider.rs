@@ -61,7 +61,7 @@ pub(crate) async fn misbehave(system: &ChaosSystem, seed: u64) -> Result<()> {
     Ok(())
 }
 
-/// The next so many requests of any kind take this long.
+/// The next `times` requests of any kind take `delay_ms` longer.
 pub(crate) async fn slow_down(system: &ChaosSystem, times: u32, delay_ms: u64) -> Result<()> {
     let what = json!({ "delay_ms": delay_ms });
     for Ways { platform, .. } in &WAYS {

@@ -9,9 +9,9 @@ use sqlx::{AssertSqlSafe, PgPool, raw_sql};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Sabotage {
-    /// Whoever ran a job may write its outcome and call the provider, whether or not he still holds the lane.
+    /// A worker that ran a job may write its outcome and call the provider, whether or not it still holds the lane.
     Fence,
-    /// A creation that somebody died in is made again without looking for it.
+    /// A creation during which a worker died is made again without looking for the record.
     Look,
     /// A lane's newest job runs first.
     Order,

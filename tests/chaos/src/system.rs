@@ -39,7 +39,7 @@ pub(crate) struct ChaosSystem {
     pub(crate) ledger: Ledger,
     pub(crate) redis: Redis,
     pub(crate) cluster: Arc<Cluster>,
-    /// Held by whoever keeps Postgres away.
+    /// Held by the fault that keeps Postgres away.
     pub(crate) postgres: Mutex<()>,
 }
 
@@ -123,7 +123,7 @@ impl ChaosSystem {
         Ok(())
     }
 
-    /// Programs first: whoever still runs would only see everything else vanish.
+    /// Programs first: a program that still runs would only see everything else vanish.
     pub(crate) async fn end(self) {
         drop(self.nodes);
         self.app.stop().await;

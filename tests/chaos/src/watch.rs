@@ -16,7 +16,7 @@ use crate::system::ChaosSystem;
 
 const PAUSE: Duration = Duration::from_millis(250);
 const ANSWER: Duration = Duration::from_secs(1);
-/// The auditors' counters are read at each how-many-eth sample.
+/// The auditors' counters are read once in this number of samples.
 const BREACHES_EVERY: u32 = 8;
 const BREACHES: &str = "casehug_auditor_breaches_total";
 

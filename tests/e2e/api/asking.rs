@@ -15,7 +15,7 @@ pub(crate) const EVENTS: &str = "/api/v1/events";
 pub(crate) const STATUS: &str = "/api/v1/integrations/clio/status";
 pub(crate) const SYNC: &str = "/api/v1/integrations/clio/sync";
 
-/// Ingress alone: nobody takes from its inbox.
+/// Ingress alone: no worker takes from its inbox.
 pub(crate) async fn start_without_workers() -> TestApp {
     start_with(AppSettings {
         workers: 0,

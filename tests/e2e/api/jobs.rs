@@ -314,7 +314,7 @@ async fn a_waiting_job_says_why_for_each_reason() {
         app.run_sql("delete from pauses").await;
     }
 
-    // A firm's own caller is told of a pause that is nobody's own, too.
+    // A firm's own caller is also shown a pause that belongs to no firm.
     app.cli(&["pauses", "add", "platform:clio", "--reason", "maintenance"])
         .await
         .unwrap();

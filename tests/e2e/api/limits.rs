@@ -21,7 +21,7 @@ async fn start_limited(per_minute: u32) -> TestApp {
     start_with(settings).await
 }
 
-/// The seconds that a caller over his limit is told to wait.
+/// The seconds that the answer tells a caller over the limit to wait.
 #[track_caller]
 fn assert_limited(answer: &Answer) -> u64 {
     assert_eq!(answer.status, 429, "{answer:?}");

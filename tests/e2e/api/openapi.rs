@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::asking::start_without_workers;
 
-/// Whoever changes the API on purpose writes the file anew: `UPDATE_OPENAPI=1 cargo test --test api openapi`.
+/// After an intended change of the API, write the file anew: `UPDATE_OPENAPI=1 cargo test --test api openapi`.
 const UPDATE: &str = "UPDATE_OPENAPI";
 
 #[tokio::test]

@@ -14,7 +14,7 @@ impl TestApp {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
-    /// The worker's own ops port, as it was told in its environment.
+    /// The worker's own ops port, as its environment says.
     fn worker_ops_url(&self) -> String {
         let file = PathBuf::from(format!("/proc/{}/environ", self.workers[0].pid()));
         let environment = std::fs::read_to_string(file).unwrap();

@@ -26,7 +26,7 @@ impl TestApp {
             .clone()
     }
 
-    /// So many finished rows of one matter.
+    /// Writes `count` finished rows of one matter.
     async fn write_logs(&self, matter: Matter, count: usize) {
         for _ in 0..count {
             let answer = self.sync(matter).await.unwrap();

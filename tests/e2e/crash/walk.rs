@@ -9,7 +9,7 @@ use super::boundaries::boundaries;
 use super::walker::{Route, Walker};
 use super::{Boundary, CLIO, Case, LAGGING_CLIO, Strike, TEST};
 
-/// So many systems walk side by side: a case mostly waits for leases and visibility delay.
+/// The systems that walk side by side. They can be several, because a case mostly waits for leases and visibility delay.
 const SYSTEMS: usize = 6;
 
 async fn walk(cases: Vec<Case>, route: Route) {
@@ -56,7 +56,8 @@ fn cases(boundaries: &[Boundary], strike: Strike) -> Vec<Case> {
         .collect()
 }
 
-/// So many requests and transfers, and at least a commit around each: fewer would mean that the walk no longer sees the sync.
+/// The boundaries hold `wanted` requests and transfers, and at least a commit around each. With fewer, the walk would no longer see the
+/// whole sync.
 fn assert_complete(boundaries: &[Boundary], wanted: usize) {
     let requests = boundaries
         .iter()

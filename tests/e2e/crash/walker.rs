@@ -1,4 +1,4 @@
-//! A system whose workers go through proxies: it runs one case, strikes at its boundary, and checks what is left.
+//! A system whose workers go through proxies: it runs one case, strikes at its boundary, and checks what remains.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -138,8 +138,8 @@ impl Walker {
 
     async fn kill_then_deliver(&mut self, held: Held) -> Result<(), String> {
         self.app.workers.pop().unwrap().kill9().unwrap();
-        // At once, and not whenever the next worker is up: what arrives later than the visibility delay, nobody can foresee.
-        // An upstream that refuses the dead client's message is an end like another.
+        // At once, and not when the next worker is up, because no worker can foresee what arrives later than the visibility delay.
+        // If the upstream refuses the dead client's message, that is a valid end, too.
         let _ = held.deliver_then_cut().await;
         self.app.start_worker().await.unwrap();
         self.wait_until_done().await

@@ -63,7 +63,7 @@ impl Load {
         Self { callers, sending }
     }
 
-    /// Waits until each has got so many batches through.
+    /// Waits until the inbox has taken `batches` batches of each caller.
     async fn wait_for_taken(&self, batches: usize) {
         for caller in &self.callers {
             caller.wait_for(&caller.taken, batches).await;

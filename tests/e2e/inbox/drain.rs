@@ -4,7 +4,7 @@ use super::store::{Caller, Store};
 use super::{DEAD, STREAM};
 
 impl Store {
-    /// As a drain that takes entries and then dies: they are delivered, and nobody has them.
+    /// As a drain that takes entries and then dies: they are delivered, and no living drain has them.
     async fn deliver_to_the_dead(&self, entries: usize) {
         let count = entries.to_string();
         let read = [

@@ -175,7 +175,7 @@ impl Caller {
             .collect()
     }
 
-    /// Sends batches until it is told that they are enough.
+    /// Sends batches until `enough` is set.
     pub(super) async fn send(self, inbox: Arc<dyn Inbox>, size: usize) {
         while !self.enough.load(Ordering::Relaxed) {
             let batch = self.batch(self.taken.load(Ordering::Relaxed), size);
@@ -191,7 +191,7 @@ impl Caller {
         }
     }
 
-    /// Waits until so many batches were taken, or attempts refused.
+    /// Waits until the counter, of taken batches or of refused attempts, has reached `number`.
     pub(super) async fn wait_for(&self, counter: &AtomicUsize, number: usize) {
         let counted = eventually(SOON, || async {
             (counter.load(Ordering::Relaxed) >= number).then_some(())

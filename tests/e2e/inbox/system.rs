@@ -89,7 +89,7 @@ impl InboxSystem {
         self.app.settled(SOON).await.unwrap();
     }
 
-    /// A connected firm's matter with so many documents.
+    /// A connected firm's matter with `documents` documents.
     pub(super) async fn matter_with(&self, documents: usize) -> (Matter, Vec<Upload>) {
         let matter = self.connected_matter().await.unwrap();
         let mut uploads = Vec::new();

@@ -11,7 +11,7 @@ pub(crate) fn unix_seconds() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-/// Thirty-two hexadecimal digits that nobody can guess.
+/// 32 hexadecimal digits that cannot be guessed.
 #[expect(
     clippy::disallowed_methods,
     reason = "the harness's one source of chance"
@@ -20,7 +20,7 @@ pub(crate) fn random_hex() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
-/// An id that nobody has had yet.
+/// An id that was never used before.
 #[expect(
     clippy::disallowed_methods,
     reason = "the harness's one source of chance"

@@ -241,7 +241,7 @@ pub fn built_program(name: &str) -> Result<PathBuf> {
 /// Below the ports that systems give to outgoing connections: one of those could take it before its program binds it.
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
 
-/// A port that nobody else of this program was given, and that is free now.
+/// A port that no other caller in this program was given, and that is free now.
 pub fn free_port() -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let width = PORTS.end - PORTS.start;

@@ -67,8 +67,8 @@ impl Search for TestPlatform {
         session: &Session,
         sent: &Sent,
         since: DateTime<Utc>,
-    ) -> Result<Vec<ExternalId>, CallError> {
-        matters::look(session, sent, since).await
+    ) -> Result<Looked, CallError> {
+        Ok(matters::look(session, sent, since).await?.into())
     }
 
     async fn matter(&self, session: &Session, id: &ExternalId) -> Result<Presence, CallError> {

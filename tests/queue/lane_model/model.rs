@@ -108,7 +108,7 @@ impl Model {
         self.lanes[lane].waiting.push_back(id);
     }
 
-    /// A waiting job of the same key; one that was told to end is none.
+    /// A waiting job of the same key; a cancelled job does not count.
     fn duplicate(&self, lane: usize, key: Option<u8>) -> Option<Uuid> {
         let mut waiting = self.lanes[lane].waiting.iter();
         let fits = |job: &Job| job.duplicate == key && !job.cancelled;

@@ -7,7 +7,7 @@ mod steps;
 
 use crate::test_queue::TestQueue;
 
-/// Lanes are spread over so many connections of a platform whose cap is 4.
+/// The connections that lanes are spread over. Their platform's cap is 4.
 const CONNECTIONS: usize = 75;
 
 async fn start() -> TestQueue {

@@ -99,7 +99,7 @@ async fn enqueue_lease_finish_and_takeover_at_once_lose_nothing_and_keep_every_l
     );
     assert!(
         seen.went_on.load(Ordering::SeqCst) > 20,
-        "nobody went on with a lane"
+        "no worker went on with a lane"
     );
     assert_eq!(
         seen.above_cap.load(Ordering::SeqCst),
@@ -173,7 +173,7 @@ async fn worker(queue: Arc<TestQueue>, seen: Arc<Seen>, ended: Arc<AtomicBool>, 
 async fn check_cap(queue: &TestQueue, seen: &Seen) {
     let most = "select coalesce(max(held), 0) from (select count(*) as held from lanes where worker is not null group by connection_id) h";
     if queue.count(most).await > CAP - 1 {
-        // One of the four is kept for people, and nobody waits here.
+        // One of the 4 is kept for people, and no person waits here.
         seen.above_cap.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -234,7 +234,7 @@ async fn finish_all(
         left = left
             .into_iter()
             .filter_map(|job| match written.remove(&job.lane) {
-                // Its lane was locked by somebody: once more.
+                // Another worker had locked its lane: once more.
                 None => Some(job),
                 Some(next) => {
                     let seqs_of_lane = ran.entry(job.lane).or_default();

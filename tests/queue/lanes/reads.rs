@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::test_queue::TestQueue;
 
 const MANY: i32 = 2_000;
-/// After so many uses a session keeps one plan for its statement.
+/// After this number of uses a session keeps one plan for its statement.
 const USES: usize = 8;
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! One at a time, with nobody beside.
+//! One step at a time, with no other worker beside.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ async fn a_worker_whose_lease_has_lapsed_gets_no_lanes_and_its_own_are_taken_ove
         .fetch_one(&queue.pool)
         .await
         .unwrap();
-    assert!(!beat, "the dead worker was not told");
+    assert!(!beat, "the dead worker's heartbeat was accepted");
 }
 
 #[tokio::test]
@@ -245,7 +245,7 @@ async fn report(queue: &TestQueue, worker: Uuid) -> PgRow {
     report_with(queue, worker, 10).await
 }
 
-/// The same, of a worker that has so many slots.
+/// The same, of a worker that has `slots` slots.
 async fn report_with(queue: &TestQueue, worker: Uuid, slots: i32) -> PgRow {
     sqlx::query(
         "select found, wait_ms, ready_floor, priority
@@ -335,7 +335,7 @@ async fn the_queues_steps_are_volatile_functions_under_read_committed() {
 
 #[tokio::test]
 async fn a_held_lane_is_looked_up_by_its_key_whatever_the_statistics_say() {
-    // One session, so that its counts are told when it is asked to.
+    // One session, so that it reports its counts when it is asked to.
     let queue = TestQueue::start(CONNECTIONS, 1).await;
     let me = Uuid::from_u128(10);
     queue.register(me).await;

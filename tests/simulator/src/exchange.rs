@@ -50,7 +50,7 @@ pub(crate) async fn call_scripted(
     exchange(shared, cut, Site::Scripted, request).await
 }
 
-/// What is left to do once the request was taken in.
+/// What remains to be done once the request was taken in.
 enum Rest {
     Answer(Answer),
     Late(JoinHandle<Answer>),

@@ -1,4 +1,4 @@
-//! Scripted misbehaviour: the next so many requests that match a rule are treated as it says.
+//! Scripted misbehaviour: the next `times` requests that match a rule are treated as it says.
 //!
 //! | do | effect applied | answer |
 //! |---|---|---|

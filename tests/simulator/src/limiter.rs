@@ -39,7 +39,7 @@ fn default_mode() -> Mode {
 }
 
 impl Limits {
-    /// So many requests in any window of this length.
+    /// At most `limit` requests in any window of this length.
     pub(crate) fn of(limit: usize, window_ms: i64) -> Self {
         Self {
             limit,

@@ -6,7 +6,7 @@ use shared::queue::auditor::{self, Breach};
 
 use super::print::{Form, words};
 
-/// So many breaches that running workers recorded are shown beside those that stand now.
+/// The most breaches recorded by running workers that are shown beside those that stand now.
 const RECORDED: i64 = 100;
 
 /// Looks at everything. What was recorded earlier is shown and is no reason to fail.

@@ -52,7 +52,7 @@ async fn add(
     reason: &str,
     until: Option<DateTime<Utc>>,
 ) -> anyhow::Result<()> {
-    // An operator may pause what is nobody's own: no firm's role writes that.
+    // An operator may pause what belongs to no firm, and the database role of a firm may not write that.
     let mut db = context.database.worker().await?;
     pauses::insert(&mut db, context.firm, scope, until, reason, &context.author).await?;
     queue::notify_everything(&mut db).await?;

@@ -1,6 +1,5 @@
 //! Adopting what a search or a look found.
 
-use shared::clock::Moment;
 use shared::db::links;
 use shared::domain::link::LinkKind;
 use shared::domain::outcome::{Failure, Instruction};
@@ -18,14 +17,14 @@ impl Context<'_> {
         record: &mut dyn Record,
         look: &Look,
     ) -> Result<Found, CallError> {
-        let asked = Moment::now();
         let looked = record.look(self, look).await?;
         let kind = record.effect().kind;
         let mut found = self.untaken(kind, looked.found).await?;
         let resembling = self.untaken(kind, looked.resembling).await?;
         match (found.len(), resembling.is_empty()) {
             (0, true) => {
-                self.found_nothing(look.link, asked).await?;
+                // A record that was merged with what was sent is found by a search alone.
+                self.found_nothing(look.link, None).await?;
                 Ok(Found::Nothing)
             }
             (1, _) => {
@@ -38,7 +37,7 @@ impl Context<'_> {
         }
     }
 
-    /// Leaves out what stands for another record of ours already.
+    /// Leaves out the provider's records that already stand for another record of CaseHug.
     pub(crate) async fn untaken(
         &self,
         kind: LinkKind,
@@ -79,7 +78,7 @@ pub(super) fn only_one(mut found: Vec<ExternalId>) -> Result<Option<ExternalId>,
     Ok(found.pop())
 }
 
-/// An answer was lost, and what was created cannot be told from these for certain.
+/// An answer was lost, and each of these may be what was created.
 pub(super) fn suspected(found: &[ExternalId]) -> CallError {
     Instruction::Fail(Failure::new(
         "duplicate_suspected",

@@ -67,10 +67,14 @@ impl Context<'_> {
         Ok(links::find_other_doubt(&mut db, &self.account, effect).await?)
     }
 
-    /// Notes that a search or a look, begun at `asked`, found nothing.
-    pub(super) async fn found_nothing(&self, link: LinkId, asked: Moment) -> Result<(), CallError> {
+    /// Notes that nothing was found: by a search that began at `searched`, or by a look for what was sent alone.
+    pub(super) async fn found_nothing(
+        &self,
+        link: LinkId,
+        searched: Option<Moment>,
+    ) -> Result<(), CallError> {
         let mut db = self.execution.environment.database.worker().await?;
-        let held = links::found_nothing(&mut db, link, &self.execution.job, asked).await?;
+        let held = links::found_nothing(&mut db, link, &self.execution.job, searched).await?;
         db.commit().await?;
         held.then_some(())
             .ok_or(CallError::Stopped(StopReason::LeaseLost))

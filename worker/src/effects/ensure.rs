@@ -41,12 +41,12 @@ pub(crate) trait Record: Send + Sync {
     /// Whether a record that stands is read before it is relied upon.
     fn is_questioned(&self, existing: &Existing) -> bool;
 
-    /// Whether the job goes on with a record that was accepted and that nobody has seen yet, and does not wait for it.
+    /// Whether the job goes on with a record that was accepted and that no look has seen yet, and does not wait for it.
     fn goes_on(&self, _unseen: &Existing) -> bool {
         false
     }
 
-    /// What a record of ours is when a search or a look has found it.
+    /// What the record is when a search or a look has found it.
     fn found<'a>(&self, id: &'a ExternalId) -> Completed<'a> {
         Completed::Linked(id)
     }
@@ -101,8 +101,8 @@ impl Context<'_> {
     /// Ensures that a record exists, once.
     ///
     /// # Errors
-    /// It is to be waited for, it cannot be told from others, or a call gave no result. Nothing is created in any of these cases that the link
-    /// does not know of.
+    /// The job has to wait for the record, the record cannot be told from others, or a call gave no result. In none of these cases is
+    /// anything created that the link does not know of.
     pub(crate) async fn ensure(&self, record: &mut dyn Record) -> Result<Ensured, CallError> {
         let mut replaced = None;
         loop {
@@ -201,7 +201,7 @@ impl Context<'_> {
         };
         let found = only_one(found)?;
         if found.is_none() {
-            self.found_nothing(link, asked).await?;
+            self.found_nothing(link, Some(asked)).await?;
         }
         Ok(found)
     }

@@ -135,7 +135,7 @@ async fn perform(
     let stopped = execution.cancel.is_cancelled();
     let calls = execution.calls();
     match instruction {
-        // Whatever a job says after it was told to stop: it was not its fault.
+        // What a job reports after it was told to stop is not its fault.
         Instruction::Retry(_) if stopped => (
             Instruction::Snooze {
                 wait: std::time::Duration::ZERO,

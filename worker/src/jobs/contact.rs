@@ -49,7 +49,7 @@ impl Record for Contact<'_> {
         &self.effect
     }
 
-    /// A person whom the firm has at the provider already. Without an e-mail nobody is taken for another.
+    /// A person whom the firm has at the provider already. Without an e-mail there is no search, so that no person is taken for another.
     async fn search(
         &mut self,
         context: &Context<'_>,

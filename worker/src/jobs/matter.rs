@@ -88,11 +88,12 @@ impl Record for MatterRecord<'_> {
         Ok(Some(context.untaken(kind, looked.found).await?))
     }
 
-    /// It asks under the contact that was sent: the client, or his e-mail, may be another by now, and nothing is created on the way of a look.
+    /// It asks for what was sent: the client, or his e-mail, may be another by now, and nothing is created on the way of a look.
     async fn look(&mut self, context: &Context<'_>, look: &Look) -> Result<Looked, CallError> {
         let provider = context.provider;
-        let found = provider.look_for_matter(&context.session, &look.sent, look.since);
-        Ok(found.await?.into())
+        provider
+            .look_for_matter(&context.session, &look.sent, look.since)
+            .await
     }
 
     /// A refusal may mean that the contact or the practice area which it names is gone at the provider: each is questioned once.

@@ -9,7 +9,7 @@ use shared::db::links::{self, Doubted};
 use shared::domain::link::LinkKind;
 use shared::domain::outcome::{Instruction, Report};
 use shared::domain::{ExternalId, UploadId};
-use shared::providers::{CallError, Search};
+use shared::providers::{CallError, Looked, Search};
 use shared::queue::StopReason;
 
 use crate::context::{Context, Execution};
@@ -57,30 +57,28 @@ impl Context<'_> {
         })
     }
 
-    /// Everything at the provider that could be the doubted record and stands for no other record of ours. It asks for what was sent: what
-    /// CaseHug says now may differ, and the record may be gone there.
+    /// All records at the provider that could be the doubted one and stand for no other record of CaseHug. The search uses what was sent,
+    /// because CaseHug's own record may have changed since, or may be gone.
     async fn look_again(&self, link: &Doubted) -> Result<Vec<ExternalId>, CallError> {
         let provider: &dyn Search = self.provider;
         let (session, sent) = (&self.session, &link.sent);
-        let found = match link.kind {
-            LinkKind::Contact => {
-                let looked = provider.look_for_contact(session, sent, link.since).await?;
-                if link.external_id.is_some() {
-                    looked.found
-                } else {
-                    // Nothing stands for it: what resembles it may be it, edited by a person.
-                    [looked.found, looked.resembling].concat()
-                }
-            }
+        let looked = match link.kind {
+            LinkKind::Contact => provider.look_for_contact(session, sent, link.since).await?,
             LinkKind::Matter => provider.look_for_matter(session, sent, link.since).await?,
             LinkKind::Document => match &link.parent {
                 Some(matter) => {
                     let upload = UploadId(link.record_id);
-                    provider.find_documents(session, matter, upload).await?
+                    let found = provider.find_documents(session, matter, upload);
+                    Looked::from(found.await?)
                 }
-                None => Vec::new(),
+                None => Looked::default(),
             },
         };
+        let mut found = looked.found;
+        if link.external_id.is_none() {
+            // Nothing stands for it: what resembles it may be it, edited by a person since.
+            found.extend(looked.resembling);
+        }
         let others = found
             .into_iter()
             .filter(|id| Some(id) != link.external_id.as_ref())

@@ -42,7 +42,7 @@ impl Listening {
             match notification {
                 Notification::Events => self.inbox.notify_one(),
                 Notification::Jobs(connections) => self.slots.notify_ready(&connections),
-                // Of what this worker left, its finisher has told the scheduler.
+                // The finisher of this worker has already told the scheduler what this worker left.
                 Notification::Left { by, .. } if by == self.worker => {}
                 Notification::Left { connections, .. } => self.slots.notify_left(&connections),
                 Notification::AllJobs => self.slots.notify_everything(),

@@ -230,7 +230,7 @@ impl Slots {
         std::mem::take(&mut self.state().look_at_all)
     }
 
-    /// Those of the lanes that nobody here knows of.
+    /// Those of the lanes that this worker does not know of.
     pub(crate) fn unknown(&self, held: Vec<HeldLane>) -> Vec<HeldLane> {
         let state = self.state();
         held.into_iter()
@@ -242,7 +242,8 @@ impl Slots {
         self.state().scheduler.refresh(ready, Moment::now());
     }
 
-    /// What other workers are told when a job of this worker frees capacity or leaves a lane ready: only what this worker cannot take itself.
+    /// What other workers are notified of when a job of this worker frees capacity or leaves a lane ready: only what this worker cannot
+    /// take itself.
     pub(crate) fn announce(&self) -> Announce {
         if self.stop.is_cancelled() {
             Announce::Everything
@@ -356,7 +357,7 @@ mod tests {
         slots.end_run("beside", &LaneRun::new(&beside), &written(&beside, false));
         find_full(&slots);
         slots.give_back(&HeldLane::from(&beside));
-        assert!(slots.take_visits(1).is_none(), "it was told once");
+        assert!(slots.take_visits(1).is_none(), "announced once already");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Batches: works off what people asked to be retried, a step at a time, while nobody else does (`shared::queue::admin`).
+//! Batches: works off what people asked to be retried, a step at a time, while no other worker does so (`shared::queue::admin`).
 //! It also ends jobs that were cancelled while they ran and came back instead of ending.
 
 use std::sync::Arc;

@@ -23,9 +23,9 @@ use crate::db::{Database, Transaction, channels::INBOX_CHANNEL, is_refusal};
 use crate::domain::event::NewEvent;
 use crate::inbox::{InboxError, postgres};
 
-/// So many new entries are read at once.
+/// The most new entries that are read at once.
 const NEW: usize = 250;
-/// More than [`NEW`], so that what a dead drain left is read whole, and its list shrinks.
+/// More than [`NEW`], so that one read takes all that a dead drain left, and the list of pending entries shrinks.
 const PENDING: usize = 2 * NEW;
 /// The advisory lock of the acting drain.
 const DRAIN_LOCK: i64 = 0x6361_7365_0002;
@@ -71,7 +71,7 @@ impl RedisDrain {
         let mut redis = self.connect().await?;
         let moved = self.move_batch(&mut redis).await;
         if let Err(InboxError::Redis(_)) = &moved {
-            // Whatever it was: a new connection also makes the group again, where somebody has removed it.
+            // After any error of Redis: a new connection also makes the group again, in case it was removed.
             self.connection = None;
         }
         moved
@@ -105,12 +105,12 @@ impl RedisDrain {
         Ok(connection)
     }
 
-    /// A relay that was not told looks by itself.
+    /// A relay that gets no notification looks by itself.
     async fn notify_relays(&self, sorted: &Sorted) {
         if !sorted.moved.is_empty()
             && let Err(error) = self.database.notify(INBOX_CHANNEL).await
         {
-            tracing::debug!(error = %error, "the relays were not told and look by themselves");
+            tracing::debug!(error = %error, "the relays got no notification and look by themselves");
         }
     }
 
@@ -164,7 +164,7 @@ async fn try_lock(db: &mut Transaction) -> Result<bool, sqlx::Error> {
     .await
 }
 
-/// The oldest entries: first those that were delivered to somebody who then died, then new ones.
+/// The oldest entries: first those that were delivered to a drain that then died, then new ones.
 async fn take(redis: &mut MultiplexedConnection) -> RedisResult<Vec<StreamId>> {
     let options = StreamReadOptions::default()
         .group(GROUP, CONSUMER)

@@ -36,7 +36,7 @@ pub(super) fn write(event: &NewEvent) -> String {
     serde_json::to_string(&wire).expect("text keys and plain values always serialise")
 }
 
-/// The event of a text; nothing when somebody else wrote it.
+/// The event of a text; nothing when another program wrote the text.
 pub(super) fn read(text: &str) -> Option<NewEvent> {
     let wire: Wire = serde_json::from_str(text).ok()?;
     Some(NewEvent {

@@ -25,7 +25,7 @@ pub(super) struct Session {
 
 #[derive(Clone)]
 enum State {
-    /// Nobody has looked yet.
+    /// Redis was not looked at yet.
     Unknown,
     Away,
     Unfit(String),
@@ -108,7 +108,7 @@ impl Keeper {
         }
     }
 
-    /// Returns when the connection has broken, or when nobody is there any more.
+    /// Returns when the connection has broken, or when the last `Session` is gone.
     async fn look_after(&self, mut connection: MultiplexedConnection) {
         loop {
             match durability::check(&mut connection).await {

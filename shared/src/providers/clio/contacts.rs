@@ -76,7 +76,7 @@ enum Likeness {
 }
 
 /// The e-mail decides; without one, name and phone must be equal. Where the e-mails differ, an equal name or an equal phone leaves a doubt:
-/// a person may have corrected the address within the minute, or it is somebody of the same family.
+/// a person may have corrected the address within the minute, or it is another person of the same family.
 fn likeness(contact: &wire::Contact, sent: &Sent, digests: &Digests) -> Likeness {
     let mut addresses = contact
         .email_addresses

@@ -10,7 +10,7 @@ use crate::domain::{
     normal::normalised_text,
     records::Matter,
 };
-use crate::providers::{Call, CallError, Created, Session};
+use crate::providers::{Call, CallError, Created, Looked, Session};
 
 use super::{created, created_since, list_all, number, wire};
 
@@ -37,26 +37,33 @@ pub(super) async fn create(
     Ok(created(session.call(call).await?))
 }
 
-/// There is no filter for `client_reference` (§15): the recent matters of the contact that was sent are listed and compared. The reference
-/// alone decides: a person at Clio may have corrected the description since.
+/// There is no filter for `client_reference` (§15): the matters created since are listed and compared. Our own id decides alone. A case number
+/// decides together with the client: under another one the matter may be a different one.
+///
+/// The list is not narrowed to the client: a person may have merged his contact since, and the matter with it.
 pub(super) async fn look(
     session: &Session,
     sent: &Sent,
     since: DateTime<Utc>,
-) -> Result<Vec<ExternalId>, CallError> {
-    let (Some(contact), Some(reference)) = (&sent.contact, &sent.reference) else {
-        return Ok(Vec::new());
-    };
+) -> Result<Looked, CallError> {
     let query = [
-        ("client_id", contact.0.clone()),
         ("created_since", created_since(since)),
-        ("fields", "id,client_reference".to_owned()),
+        ("fields", "id,client_reference,client{id}".to_owned()),
     ];
-    let found: Vec<wire::Matter> = list_all(session, PATH, &query).await?;
-    let digest = |text: &str| session.digests().of(&normalised_text(text));
-    Ok(found
-        .into_iter()
-        .filter(|found| found.client_reference.as_deref().map(digest).as_ref() == Some(reference))
-        .map(|found| found.id.into())
-        .collect())
+    let created: Vec<wire::Matter> = list_all(session, PATH, &query).await?;
+    let mut looked = Looked::default();
+    for matter in created {
+        let reference = matter.client_reference.as_deref().map(normalised_text);
+        let reference = reference.map(|text| session.digests().of(&text));
+        if reference.is_none() || reference != sent.reference {
+            continue;
+        }
+        let client = matter.client.map(|client| client.id.into());
+        if sent.unique || client == sent.contact {
+            looked.found.push(matter.id.into());
+        } else {
+            looked.resembling.push(matter.id.into());
+        }
+    }
+    Ok(looked)
 }

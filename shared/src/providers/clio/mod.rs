@@ -90,7 +90,7 @@ impl Search for Clio {
         session: &Session,
         sent: &Sent,
         since: DateTime<Utc>,
-    ) -> Result<Vec<ExternalId>, CallError> {
+    ) -> Result<Looked, CallError> {
         matters::look(session, sent, since).await
     }
 

@@ -32,7 +32,7 @@ pub(super) static PROFILE: Profile = Profile {
     },
     // As published: one matter at a time.
     cap: 1,
-    // Nobody documents it.
+    // Clio does not document it.
     visibility_delay: Duration::from_secs(30),
 
     dialect: Dialect {

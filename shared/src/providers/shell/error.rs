@@ -12,7 +12,7 @@ const RETRIED: &str = "no action needed: CaseHug retries automatically";
 /// A provider's message, prepared for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Words {
-    /// With every value of ours replaced by its field's name.
+    /// With every value that CaseHug sent replaced by its field's name.
     pub detail: String,
     /// In full, sealed: for the firm's admins alone.
     pub sealed: Option<String>,

@@ -1,4 +1,4 @@
-//! A provider's message may repeat what we sent: every value of ours is replaced by its field's name.
+//! A provider's message may repeat what CaseHug sent: every value that CaseHug sent is replaced by its field's name.
 
 use serde_json::Value;
 

@@ -182,7 +182,7 @@ impl Session {
     async fn forget(&self, call: &Call, asked: Moment) -> Result<(), CallError> {
         if let Some(creation) = &call.creates {
             let mut db = self.gate.database().worker().await?;
-            links::found_nothing(&mut db, creation.link, self.gate.job(), asked).await?;
+            links::found_nothing(&mut db, creation.link, self.gate.job(), Some(asked)).await?;
             db.commit().await?;
         }
         Ok(())
@@ -289,7 +289,7 @@ impl Session {
         }
     }
 
-    /// Makes sure that there is a token that is good for more than the next minutes; calls nobody when there is.
+    /// Makes sure that there is a token that is good for more than the next minutes; calls the platform only when there is none.
     ///
     /// # Errors
     /// The authorisation is gone, or the provider does not answer and the token has ended.

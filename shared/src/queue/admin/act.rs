@@ -11,7 +11,7 @@ use crate::db::{Database, activity};
 use crate::domain::{ConnectionId, FirmId, JobId};
 use crate::queue::notify_ready;
 
-/// So many cancelled jobs are tidied away at once.
+/// The most cancelled jobs that are tidied away at once.
 const TIDY: i32 = 500;
 
 /// What is done to a job.

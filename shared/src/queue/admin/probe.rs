@@ -10,7 +10,7 @@ use crate::domain::job::{NewJob, Priority, RunContext};
 use crate::domain::{ConnectionId, FirmId, RunId};
 use crate::queue;
 
-/// So many probes, and lanes of probes, at once.
+/// The most probes, and the most lanes of probes, that one request enqueues.
 pub const MOST_PROBES: u32 = 10_000;
 
 /// What was enqueued.

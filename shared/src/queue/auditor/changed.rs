@@ -43,8 +43,8 @@ impl Part<'_> {
     }
 }
 
-/// Audits what changed, unless somebody did within `every` or is at it: then nothing is returned.
-/// A lane held by a dead worker counts when it was so for `patience`.
+/// Audits what changed. Returns nothing when another worker did this within `every`, or is doing it now.
+/// A lane that a dead worker holds counts as a breach when it has been held so for `patience`.
 ///
 /// # Errors
 /// The database refused: the next pass covers what this one should have.

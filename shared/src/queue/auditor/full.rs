@@ -10,7 +10,7 @@ use crate::db::Database;
 /// How a look for the next part ended.
 #[derive(Debug)]
 pub enum Full {
-    /// It is not night yet, or somebody else is at it.
+    /// It is not night yet, or another worker is auditing.
     NotNow,
     /// A part was audited, and there is more.
     More(Vec<Breach>),
@@ -26,7 +26,7 @@ pub(super) enum Place {
     Ended,
 }
 
-/// Audits the next part of everything. Lanes held by the dead are left to the audit of what changed, which sees all held lanes.
+/// Audits the next part of everything. Lanes that dead workers hold are left to the audit of what changed, which sees all held lanes.
 ///
 /// # Errors
 /// The database refused: the same part is audited next.

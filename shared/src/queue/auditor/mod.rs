@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The claim of an auditor that died ends after this.
 const CLAIM: Duration = Duration::from_mins(5);
-/// So many lanes or jobs are checked by one statement: some tens of milliseconds.
+/// The number of lanes or jobs that one statement checks: it takes some tens of milliseconds.
 const PART: usize = 2_000;
 
 /// How gently an audit works: after each part it rests this many times as long as the part took, until `stop`.

@@ -143,7 +143,7 @@ impl Waits {
 }
 
 impl Sampler {
-    /// One job after the other, each when the one before has ended; so many, or for so long.
+    /// One job after the other, each when the one before has ended: `samples` jobs, or fewer when `at_most` has passed.
     async fn measure(
         &mut self,
         system: &BenchSystem,

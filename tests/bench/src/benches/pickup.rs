@@ -18,7 +18,7 @@ use crate::system::{self, BenchSystem};
 const WITHIN: Duration = Duration::from_secs(30);
 /// Whatever the last sample left behind comes to rest: the system is idle.
 const REST: Duration = Duration::from_millis(60);
-/// Between the event and the request lie so many commits: inbox, relay, lease, claim, permit.
+/// The commits between the event and the request: inbox, relay, lease, claim, permit.
 const COMMITS: f64 = 5.0;
 const AIM: &str = "p50 under 10 ms, p99 under 40 ms";
 

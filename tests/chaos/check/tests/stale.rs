@@ -1,4 +1,4 @@
-//! `stale_effects`: outcomes and writes of somebody who no longer held the lane.
+//! `stale_effects`: outcomes and writes of a worker that no longer held the lane.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `left` and `longest_stall_ms`: work that nobody does, at the end or for a while.
+//! `left` and `longest_stall_ms`: work that no worker does, at the end or for a while.
 
 use super::{at, verdict};
 use crate::ledger::Sample;

@@ -48,7 +48,7 @@ impl TestApp {
             .unwrap()
     }
 
-    /// Where the browser is sent by an address of ours, and the cookie it is given.
+    /// Where ingress sends the browser from this URL, and the cookie that it sets.
     async fn redirected(&self, url: &str) -> (Url, Option<String>) {
         let answer = self.http.get(url).send().await.unwrap();
         assert_eq!(answer.status(), 302);

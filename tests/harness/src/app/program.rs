@@ -1,4 +1,4 @@
-//! A program of ours beside those that [`App`] starts by itself: it can die and be started again, with the same settings and
+//! An ingress or a worker beside those that [`App`] starts by itself: it can die and be started again, with the same settings and
 //! ports, as a supervisor would do it.
 
 use std::path::{Path, PathBuf};

@@ -62,7 +62,7 @@ impl App {
             .collect())
     }
 
-    /// Scripts a fault: requests that match `method` and `path` do `what`, so many times.
+    /// Scripts a fault: the next `times` requests that match `method` and `path` are treated as `what` says.
     pub async fn fault_at(
         &self,
         platform: Platform,

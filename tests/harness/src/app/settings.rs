@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::{Database, Tokens, built_program};
 
-/// What browsers are told; nothing resolves it: the harness's browser goes to ingress's own port.
+/// The address that browsers are given. It has no DNS entry: the harness's browser goes to ingress's own port.
 pub const PUBLIC_URL: &str = "https://casehug.test";
 pub(super) const DASHBOARD_URL: &str = "https://app.casehug.test";
 const JWT_SECRET: &str = "a-secret-of-the-tests-that-has-enough-bytes";
@@ -57,7 +57,7 @@ impl Default for AppSettings {
 }
 
 impl AppSettings {
-    /// Where this program of ours lies.
+    /// The path of the ingress or worker program with this name.
     pub(super) fn program(&self, name: &str) -> Result<PathBuf> {
         let name = match name {
             "casehug-ingress" if self.test_platform => "ingress-with-test-platform",

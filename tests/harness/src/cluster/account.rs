@@ -72,7 +72,7 @@ impl Account {
         }
     }
 
-    /// Makes the folder and gives it to the account; somebody else's folder or link is refused.
+    /// Makes the folder and gives it to the account; another user's folder, or a link, is refused.
     fn prepare(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         let found = fs::symlink_metadata(folder)?;

@@ -2,7 +2,7 @@
 //!
 //! The owner holds a lock on the folder; a second program that starts a cluster in the same folder
 //! is a guest: it uses the owner's server and never stops it.
-//! Whoever gets the lock first stops a server that an earlier owner left behind.
+//! The program that gets the lock first stops a server that an earlier owner left behind.
 //! The server ends with its owner, also when the owner is killed (`guard.rs`).
 
 mod account;
@@ -31,7 +31,7 @@ pub const FAST: &[(&str, &str)] = &[
     ("fsync", "off"),
     ("synchronous_commit", "off"),
     ("full_page_writes", "off"),
-    // A program that is frozen while it logs in would keep everybody from creating a database for a minute.
+    // A program that is frozen while it logs in would keep all others from creating a database for a minute.
     ("authentication_timeout", "5s"),
 ];
 
@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    /// Root alone can be somebody else; for others there is nothing to see.
+    /// Only root can run a program as another user; without root there is nothing to test.
     #[test]
     fn another_user_runs_the_cluster_elsewhere_if_he_cannot_enter_the_folder() {
         if !rustix::process::geteuid().is_root() {

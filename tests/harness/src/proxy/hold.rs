@@ -28,7 +28,7 @@ pub struct Hold {
     pub label: String,
     /// Steps with fewer rows are not counted (empty polls).
     pub rows_at_least: u64,
-    /// The how-many-eth matching step since arming, from 1.
+    /// Which of the matching steps since arming, counted from 1.
     pub occurrence: u64,
     pub side: Side,
 }

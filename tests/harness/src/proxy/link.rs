@@ -1,4 +1,4 @@
-//! One proxied connection: two pumps, one per direction, and what both must heed.
+//! One proxied connection: two pumps, one per direction, and the state that both must obey.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ pub struct Step {
     pub label: String,
     /// Rows that the transaction's statements returned; 0 for HTTP, and for a statement that commits by itself.
     pub rows: u64,
-    /// The how-many-eth step of this label, from 1.
+    /// Which of the steps with this label it is, counted from 1.
     pub occurrence: u64,
 }
 

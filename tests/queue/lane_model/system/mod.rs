@@ -19,7 +19,7 @@ use super::steps::{Effect, Step, WORKERS};
 use crate::support::SOON;
 use crate::test_queue::TestQueue;
 
-/// Short: a server that has been up for less lets nobody take over.
+/// Short, because a database server that has been up for less lets no worker take over.
 const LEASE_MS: i32 = 1_000;
 
 type Played = Result<(), TestCaseError>;
@@ -93,7 +93,7 @@ impl System {
             .unwrap();
     }
 
-    /// Whoever lives renews its lease before each step.
+    /// Every living worker renews its lease before each step.
     async fn beat(&self) {
         let statement = "update workers set alive_until = app_now() + lease_ms * interval '1 ms'";
         self.queue.admin.execute(statement).await.unwrap();
@@ -127,7 +127,7 @@ impl System {
             self.compare(model).await?;
         }
         if !model.waiting().is_empty() || model.logs.values().any(|log| *log == Log::Pending) {
-            return Err("jobs are left that nobody runs".to_owned());
+            return Err("jobs are left that no worker runs".to_owned());
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ fn is_known(call: &Call<'_>, row: &Row) -> bool {
     }
 }
 
-/// Refuses a change to a record that somebody else has changed in between.
+/// Refuses a change to a record that another caller has changed in between.
 pub(super) fn if_match(call: &Call<'_>, row: &Row) -> Outcome<()> {
     let wanted = call.incoming.header("if-match");
     match wanted.is_empty() || wanted == row.etag() {

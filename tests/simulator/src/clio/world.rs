@@ -1,7 +1,7 @@
 //! All that the played Clio knows.
 //!
 //! Tables survive a restart, the rest (limits, settings, counters of requests) does not.
-//! Whoever changes tables calls [`World::commit`] before the answer goes out.
+//! Code that changes tables calls [`World::commit`] before the answer goes out.
 
 use std::path::{Path, PathBuf};
 

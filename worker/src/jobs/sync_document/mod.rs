@@ -226,14 +226,14 @@ impl Context<'_> {
         }
     }
 
-    /// An unfinished document is not there: nobody has seen it, so it is made anew as soon as that is certain.
+    /// An unfinished document is not there. No person has seen it, so it is made anew as soon as its absence is certain.
     async fn gone(&self, existing: &Existing) -> Result<Filled, CallError> {
         let Existing { link, missing, .. } = *existing;
         self.is_gone(link, missing, Presence::Missing).await?;
         Ok(Filled::Gone)
     }
 
-    /// Sends the bytes, and tells the provider so where it must be told.
+    /// Sends the bytes, and tells the provider that all are there where it must be told.
     async fn fill(
         &self,
         link: LinkId,

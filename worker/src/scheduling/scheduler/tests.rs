@@ -332,7 +332,7 @@ fn a_worker_goes_on_only_while_nobody_is_kept_waiting() {
     let _ = scheduler.take_visits(1, Which::All, now);
     assert!(
         !scheduler.may_continue(&at(1, 1), true),
-        "nobody knows who waits"
+        "it is not known yet who waits"
     );
     found(&mut scheduler, 1, Found::Clear(None), true, now);
     assert!(scheduler.may_continue(&at(1, 1_600), false));

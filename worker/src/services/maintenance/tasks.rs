@@ -28,7 +28,7 @@ impl Maintenance {
         let mut db = self.database.worker().await?;
         let judged = breaker::judge(&mut db, platform, BreakerRules::default()).await?;
         if let Some(judged) = &judged {
-            // Paused connections heed no notification that names them.
+            // All are notified, because workers ignore a notification that names a paused connection.
             queue::notify_everything(&mut db).await?;
             tracing::warn!(
                 platform = platform.as_str(),
@@ -101,7 +101,7 @@ impl Maintenance {
     }
 }
 
-/// A run that nobody waits for.
+/// A run that no person waits for.
 fn background(firm_id: FirmId, connection_id: ConnectionId) -> RunContext {
     RunContext {
         firm_id,

@@ -1,4 +1,4 @@
-//! One connection, so that every call is its bucket's: its limit is halved under way, and later one call is told 429.
+//! One connection, so that every call is its bucket's: its limit is halved under way, and later one call gets a 429.
 
 use std::sync::Arc;
 use std::time::Duration;

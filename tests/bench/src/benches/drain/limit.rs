@@ -1,5 +1,5 @@
 //! The same rows without a queue: lanes taken and freed, jobs deleted, log rows ended, attempts written, in sets of 150 and
-//! two commits, as the workers do it; but nobody looks for what is due, keeps an order, a cap or a fence.
+//! two commits, as the workers do it; but without a look for what is due, and without an order, a cap or a fence.
 
 use anyhow::Result;
 use sqlx::raw_sql;

@@ -32,7 +32,7 @@ pub(crate) async fn once(system: &BenchSystem, field: &Field, numbers: Range<u64
     let enqueuing = clock::now();
     load::enqueue_range(&system.queue, field, numbers, BATCH).await?;
     let enqueue_per_s = jobs as f64 / enqueuing.elapsed().as_secs_f64();
-    // Nobody's round begins with what another one left to be written.
+    // So that no round begins with pages that an earlier round left to be written.
     system.app.admin.execute("checkpoint").await?;
     let started = system.database_now().await?;
     system.let_go().await?;

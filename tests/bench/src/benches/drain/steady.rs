@@ -47,7 +47,7 @@ impl Steady {
     }
 }
 
-/// So many jobs wait at any time, for so long; then the queue runs empty.
+/// For `length`, `waiting` jobs wait at any time; then the queue runs empty.
 pub(crate) async fn steady(
     system: &Arc<BenchSystem>,
     field: &Field,

@@ -1,7 +1,8 @@
 //! What the next run finds: the demo's database, the files, and what the simulator holds.
 //!
-//! They know each other's ids, so they carry one mark. Where a half is missing or of another time
-//! (somebody has deleted a folder), both begin anew: half a memory would double or miss records.
+//! They know each other's ids, so they carry one mark. If a half is missing or of another time
+//! (a person has deleted a folder), both begin anew, because half a memory would duplicate or miss
+//! records.
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;

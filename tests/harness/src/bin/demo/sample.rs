@@ -119,7 +119,7 @@ async fn insert_upload(
     Ok(())
 }
 
-/// Copying a large file takes a while, and Ctrl-C is to be heard meanwhile.
+/// Copying a large file takes a while, and Ctrl-C must work meanwhile.
 async fn store_own(file: &Path, store: &Path) -> Result<Stored> {
     let (file, store) = (file.to_owned(), store.to_owned());
     tokio::task::spawn_blocking(move || documents::store_own(&file, &store)).await?

@@ -71,8 +71,8 @@ fn lock(folder: &Path) -> Result<File> {
     }
 }
 
-/// A start cannot be interrupted; whoever does not wait for its end leaves a value that goes, and
-/// stops the server, when it stands. The lock is held until then.
+/// A start cannot be interrupted. If the caller does not wait for its end, the server is stopped as
+/// soon as it has started, because its value is dropped. The lock is held until then.
 async fn start_cluster(folder: std::path::PathBuf, lock: File) -> Result<(Cluster, File)> {
     let starting = tokio::task::spawn_blocking(move || {
         Cluster::start(&folder, &[]).map(|cluster| (cluster, lock))

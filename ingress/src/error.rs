@@ -157,7 +157,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         if let Some(wait) = self.retry_after() {
-            // Rounded up: who comes back when he was told must be let in.
+            // Rounded up, because a caller who comes back at the given second must be let in.
             let secs = wait.as_millis().div_ceil(1000).max(1);
             let secs = u64::try_from(secs).unwrap_or(u64::MAX);
             response

@@ -18,7 +18,7 @@ const SWEEP: Duration = Duration::from_mins(5);
 pub(crate) enum CallerKey {
     /// A verified token's subject.
     Subject(Option<FirmId>, String),
-    /// Somebody without a valid token.
+    /// The address of a caller without a valid token.
     Address(IpAddr),
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct CallerLimits {
 }
 
 impl CallerLimits {
-    /// So many requests a minute of one caller, all at once if he likes.
+    /// At most this number of requests a minute of one caller, who may send them all at once.
     pub(crate) fn per_minute(requests: u32) -> Self {
         let quota = Quota::per_minute(NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN));
         let limiter = Arc::new(DefaultKeyedRateLimiter::keyed(quota));

@@ -1,7 +1,7 @@
 //! Connecting, first half: a ticket for the browser, then the browser's way to the provider.
 //!
 //! The caller with a token gets a one-time ticket; the browser that follows it gets a cookie, and only that browser can
-//! finish. So nobody can make another person's consent land in his own firm.
+//! finish. So a person cannot connect another person's consent to their own firm.
 
 use std::time::Duration;
 

@@ -27,7 +27,7 @@ pub(crate) struct PauseBody {
     scope: String,
     /// 1 to 500 characters, for people.
     reason: String,
-    /// It ends by itself then; without it somebody has to lift it.
+    /// The pause ends by itself then. Without it, a person has to lift the pause.
     until: Option<DateTime<Utc>>,
 }
 

@@ -162,8 +162,8 @@ pub async fn complete(
     .await
 }
 
-/// What was sent is not at the provider. `searched`: a search said so then, or the provider refused then; none where only what was sent was
-/// looked for, and a record that stands for ours already may still be found by a search. The key stays claimed by the caller.
+/// What was sent is not at the provider; the caller keeps its claim on the key. `searched` is when a search, or the provider's refusal, said
+/// so. It is none when only what was sent was looked for: a search may then still find a record that already stands for CaseHug's.
 pub async fn found_nothing(
     db: &mut PgConnection,
     link: LinkId,

@@ -77,7 +77,7 @@ pub(crate) async fn reveal_provider_words(
         subject: Some(id),
         details: json!({}),
     };
-    // Nobody sees what was not recorded.
+    // Recorded first: no caller sees the words without a record of it.
     activity::insert(&mut db, &entry).await?;
     db.commit().await?;
     let words = words.expose_secret().to_owned();

@@ -16,7 +16,7 @@ pub struct WaitingFor {
     /// `paused`, `retry_after`, `breaker`, `needs_reconnect`, `behind:<job id>`, `retry`, `limited`, `provider`, `contact`, `doubt`,
     /// `shutdown`, `newer_worker` (only a newer release knows its kind), or nothing but its `turn`.
     pub why: String,
-    /// Null when nobody knows.
+    /// Null when the time is not known.
     pub until: Option<DateTime<Utc>>,
 }
 

@@ -1,4 +1,5 @@
--- How many jobs of one connection run side by side, a running transfer apart: "one matter at a time" where a platform's users were promised that.
+-- How many jobs of one connection run side by side, a running transfer apart. The cap is 1 where a platform's users
+-- were promised "one matter at a time".
 create or replace function queue_cap(p_platform text) returns integer language sql stable as $$
-  select p.cap from platforms p where p.platform = p_platform;
+  select profile.cap from platforms profile where profile.platform = p_platform;
 $$;

@@ -1,24 +1,38 @@
 -- p_firm null: of all firms.
-create or replace function queue_describe(p_firm uuid, p_jobs uuid[]) returns setof described_job language plpgsql volatile set enable_seqscan = off as $$
+--
+-- Example. Job 1 waits in its lane and job 2 was done yesterday; [2, 1] is asked for. Job 2 comes first: state 'done',
+-- read from its log row, and null in what only a job's row says (priority, run_at, executions). Job 1 follows: state
+-- 'queued', and why and until as queue_explain says them. An id with no log row has no row here.
+create or replace function queue_describe(p_firm uuid, p_jobs uuid[]) returns setof described_job
+language plpgsql volatile set enable_seqscan = off as $$
 begin
   return query
-  select k.id, g.firm_id, g.connection_id, c.platform, g.kind,
-    coalesce(x.state, case g.status when 'success' then 'done' when 'pending' then 'queued' else g.status end),
-    g.matter_id, g.upload_id, g.run_id, j.priority, g.created_at, j.run_at, g.finished_at, g.attempts, j.executions,
-    j.cancelled_at is not null, g.code, g.error_message, g.details, g.external_id, x.why, x.until
-  from unnest(p_jobs) with ordinality k(id, o)
+  select wanted.id, history.firm_id, history.connection_id, connection.platform, history.kind,
+    coalesce(
+      explained.state,
+      case history.status when 'success' then 'done' when 'pending' then 'queued' else history.status end),
+    history.matter_id, history.upload_id, history.run_id, job.priority, history.created_at, job.run_at,
+    history.finished_at, history.attempts, job.executions, job.cancelled_at is not null, history.code,
+    history.error_message, history.details, history.external_id, explained.why, explained.until
+  from unnest(p_jobs) with ordinality wanted(id, place)
   cross join lateral (
-    select s.firm_id, s.integration_id as connection_id, s.action as kind, s.status, s.matter_id, s.upload_id, s.run_id, s.created_at,
-      s.finished_at, s.attempts, s.code, s.error_message, s.details, s.external_id
-    from integration_sync_logs s where s.id = k.id
+    select log.firm_id, log.integration_id as connection_id, log.action as kind, log.status, log.matter_id,
+      log.upload_id, log.run_id, log.created_at, log.finished_at, log.attempts, log.code, log.error_message,
+      log.details, log.external_id
+    from integration_sync_logs log
+    where log.id = wanted.id
     union all
-    select a.firm_id, a.connection_id, a.kind, a.status, null, null, a.run_id, a.created_at, a.finished_at, a.attempts, a.code,
-      a.error_message, a.details, null
-    from activity a where a.id = k.id and a.author is null
-    limit 1) g
-  left join lateral (select i.platform from firm_integrations i where i.id = g.connection_id limit 1) c on true
-  left join lateral (select q.* from jobs q where q.id = k.id limit 1) j on true
-  left join queue_explain(p_jobs) x on x.job_id = k.id
-  where p_firm is null or g.firm_id = p_firm
-  order by k.o;
+    select entry.firm_id, entry.connection_id, entry.kind, entry.status, null,
+      null, entry.run_id, entry.created_at, entry.finished_at, entry.attempts, entry.code, entry.error_message,
+      entry.details, null
+    from activity entry
+    where entry.id = wanted.id and entry.author is null
+    limit 1) history
+  left join lateral (
+    select integration.platform from firm_integrations integration
+    where integration.id = history.connection_id limit 1) connection on true
+  left join lateral (select job.* from jobs job where job.id = wanted.id limit 1) job on true
+  left join queue_explain(p_jobs) explained on explained.job_id = wanted.id
+  where p_firm is null or history.firm_id = p_firm
+  order by wanted.place;
 end $$;

@@ -1,7 +1,12 @@
 -- Ends a waiting or failed job without running it, under its lane's lock: it lives on as its log row.
-create or replace function queue_drop_job(p_job uuid, p_code text, p_details jsonb) returns void language plpgsql volatile set enable_seqscan = off as $$
+create or replace function queue_drop_job(p_job uuid, p_code text, p_details jsonb) returns void
+language plpgsql volatile set enable_seqscan = off as $$
 begin
-  delete from jobs j where j.id = p_job;
-  update integration_sync_logs g set status = 'skipped', code = p_code, finished_at = app_now(), details = g.details || p_details where g.id = p_job;
-  update activity g set status = 'skipped', code = p_code, finished_at = app_now(), details = g.details || p_details where g.id = p_job;
+  delete from jobs job where job.id = p_job;
+  update integration_sync_logs log set
+    status = 'skipped', code = p_code, finished_at = app_now(), details = log.details || p_details
+  where log.id = p_job;
+  update activity entry set
+    status = 'skipped', code = p_code, finished_at = app_now(), details = entry.details || p_details
+  where entry.id = p_job;
 end $$;

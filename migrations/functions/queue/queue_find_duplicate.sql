@@ -1,9 +1,13 @@
--- The waiting duplicate of a job in a lane whose lock the caller holds; null when there is none. A running job is nobody's duplicate.
-create or replace function queue_find_duplicate(p_lane text, p_dedupe_key text) returns uuid language plpgsql volatile as $$
+-- The waiting duplicate of a job in a lane whose lock the caller holds; null when there is none. A running job is a
+-- duplicate of none.
+create or replace function queue_find_duplicate(p_lane text, p_dedupe_key text) returns uuid
+language plpgsql volatile as $$
 begin
   return (
-    select j.id from jobs j
-    where j.lane = p_lane and j.dedupe_key = p_dedupe_key and j.state = 'queued' and j.cancelled_at is null
-      and j.id is distinct from (select l.running_job from lanes l where l.key = p_lane)
-    order by j.seq limit 1);
+    select job.id
+    from jobs job
+    where job.lane = p_lane and job.dedupe_key = p_dedupe_key and job.state = 'queued' and job.cancelled_at is null
+      and job.id is distinct from (select lane.running_job from lanes lane where lane.key = p_lane)
+    order by job.seq
+    limit 1);
 end $$;

@@ -1,35 +1,58 @@
--- Frees lanes, or goes on with their next jobs: p_heads names the head of each lane of p_ended, in the same order.
--- A holder may go on where no pause forbids it and where it holds a slot of its connection: a transfer's slot is given back, for the
--- connection's cap counts the next job again.
-create or replace function queue_free_lanes(p_ended ended_job[], p_heads lane_head[], p_now timestamptz) returns freed_lane[] language plpgsql volatile
-set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
+-- Frees lanes, or goes on with their next jobs. p_heads names the head of each lane of p_ended, in the same order.
+-- A holder may go on where no pause forbids it and where it holds a slot of its connection. The slot of a transfer does
+-- not count: it is given back, for the connection's cap counts the next job again.
+--
+-- Example. Lanes A, B and C ended with 'delete'; their outcomes ask to continue. A's head is due: A stays with its
+-- worker, under a new fence. B's head is due in 5 minutes: B becomes ready for then. C has no head: C goes idle.
+-- With a platform paused, A is not continued: it becomes ready now.
+create or replace function queue_free_lanes(p_ended ended_job[], p_heads lane_head[], p_now timestamptz)
+returns freed_lane[]
+language plpgsql volatile set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
 declare
   v_freed freed_lane[];
   v_wide_pause boolean := exists (
-    select 1 from pauses p where (p.scope = 'all' or p.scope > 'platform:' and p.scope < 'platform;') and p.until > p_now);
+    select 1 from pauses pause
+    where (pause.scope = 'all' or pause.scope > 'platform:' and pause.scope < 'platform;') and pause.until > p_now);
 begin
   with next as materialized (
-    select e.lane, e.fence, case when e.effect <> 'later' then e.seq end as gone, e.job_id, e.run_at, e.priority,
-      e.continue_lane and e.effect <> 'later' and coalesce(e.run_at <= p_now, false) and not v_wide_pause and not l.transferring
-        and not exists (select 1 from pauses p where p.scope = 'connection:' || l.connection_id and p.until > p_now) as continues
+    select ended.lane, ended.fence, case when ended.effect <> 'later' then ended.seq end as gone, ended.job_id,
+      ended.run_at, ended.priority,
+      ended.continue_lane and ended.effect <> 'later' and coalesce(ended.run_at <= p_now, false)
+        and not v_wide_pause
+        and not lane.transferring
+        and not exists (
+          select 1 from pauses pause
+          where pause.scope = 'connection:' || lane.connection_id and pause.until > p_now)
+        as continues
     -- Side by side: a join of two arrays looks at each pair.
-    from rows from (unnest(p_ended), unnest(p_heads)) e(lane, fence, effect, continue_lane, seq, run_id, follow_ups, requeue_code, head_lane, job_id, run_at, priority)
-    join lanes l on l.key = e.lane),
+    from rows from (unnest(p_ended), unnest(p_heads))
+      ended(lane, fence, effect, continue_lane, seq, run_id, follow_ups, requeue_code,
+        head_lane, job_id, run_at, priority)
+    join lanes lane on lane.key = ended.lane),
   freed as (
-    update lanes l set changed_at = clock_timestamp(), transferring = false, gone_through = coalesce(n.gone, l.gone_through),
-      worker = case when n.continues then l.worker end,
-      running_job = case when n.continues then n.job_id end,
-      fence = case when n.continues then nextval('fence_seq') else l.fence end,
-      ready_at = case when n.job_id is not null and not n.continues then greatest(n.run_at, p_now) end,
+    update lanes lane set
+      changed_at = clock_timestamp(),
+      transferring = false,
+      gone_through = coalesce(next.gone, lane.gone_through),
+      worker = case when next.continues then lane.worker end,
+      running_job = case when next.continues then next.job_id end,
+      fence = case when next.continues then nextval('fence_seq') else lane.fence end,
+      ready_at = case when next.job_id is not null and not next.continues then greatest(next.run_at, p_now) end,
       priority = case
-        when n.job_id is null or n.continues then l.priority
-        when n.priority = 0 then 0
+        when next.job_id is null or next.continues then lane.priority
+        when next.priority = 0 then 0
         -- The highest of all that wait, as queue_lane_priority has it, without a call for each lane.
-        else coalesce((select j.priority from jobs j where j.lane = l.key and j.state = 'queued' and j.priority < n.priority
-          order by j.priority limit 1), n.priority) end
-    from next n where l.key = n.lane
-    returning l.key, n.fence, l.connection_id, coalesce(l.ready_at <= p_now, false), coalesce(l.ready_at <= p_now, false) and l.priority = 0,
-      l.running_job, l.fence)
-  select array_agg(f::freed_lane) into v_freed from freed f;
+        else coalesce(
+          (select job.priority from jobs job
+           where job.lane = lane.key and job.state = 'queued' and job.priority < next.priority
+           order by job.priority limit 1),
+          next.priority) end
+    from next
+    where lane.key = next.lane
+    returning lane.key as lane, next.fence, lane.connection_id,
+      coalesce(lane.ready_at <= p_now, false) as ready,
+      coalesce(lane.ready_at <= p_now, false) and lane.priority = 0 as person,
+      lane.running_job, lane.fence as running_fence)
+  select array_agg(freed::freed_lane) into v_freed from freed;
   return v_freed;
 end $$;

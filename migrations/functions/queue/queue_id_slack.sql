@@ -1,1 +1,3 @@
-create or replace function queue_id_slack() returns interval language sql immutable as $$ select interval '5 minutes' $$;
+create or replace function queue_id_slack() returns interval language sql immutable as $$
+  select interval '5 minutes'
+$$;

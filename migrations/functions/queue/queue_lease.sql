@@ -1,6 +1,14 @@
--- Visits connections and leases lanes of theirs. A row for each job taken and a row for each visit.
-create or replace function queue_lease(p_worker uuid, p_limit integer, p_limit_others integer, p_connections uuid[], p_ready_floors timestamptz[],
-  p_first_fence_floors bigint[], p_background_first boolean[]) returns setof leased_job language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
+-- Visits connections and leases lanes of theirs. Returns a row for each job taken and a row for each visit.
+--
+-- Example. A worker with 1 free slot visits connections A and B. A's cap allows 2 jobs, and 2 of its lanes are due; B
+-- is paused for 30 s. The worker gets 3 rows: the job of A's first lane ('taken'), the visit of A ('more': a lane that
+-- A's cap allows was not taken), and the visit of B ('paused', wait_ms 30,000).
+-- A worker whose lease has ended gets no row.
+create or replace function queue_lease(
+  p_worker uuid, p_limit integer, p_limit_others integer, p_connections uuid[], p_ready_floors timestamptz[],
+  p_first_fence_floors bigint[], p_background_first boolean[])
+returns setof leased_job
+language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 declare
   v_now timestamptz := app_now();
   v_visits connection_visit[];
@@ -9,13 +17,18 @@ declare
   v_fitting uuid[];
   v_due uuid[];
 begin
-  perform 1 from workers w where w.id = p_worker and w.alive_until > v_now;
+  perform 1 from workers worker where worker.id = p_worker and worker.alive_until > v_now;
   if not found then
     return;
   end if;
-  select queue_open_visits(array_agg((u.c, coalesce(u.r, '-infinity'), u.t, u.b, null, 0, 0)::connection_visit)) into v_visits
-  from unnest(p_connections, p_ready_floors, p_first_fence_floors, p_background_first) u(c, r, t, b);
-  select x.chosen, x.taken, x.fitting, x.due into v_chosen, v_taken, v_fitting, v_due from queue_choose_lanes(v_visits, v_now, p_limit, p_limit_others) x;
+  select queue_open_visits(array_agg(visit::connection_visit)) into v_visits
+  from (
+    select asked.connection_id, coalesce(asked.ready_floor, '-infinity') as ready_floor, asked.first_fence_floor,
+      asked.background_first, null::timestamptz as paused_until, 0 as capacity, 0 as capacity_others
+    from unnest(p_connections, p_ready_floors, p_first_fence_floors, p_background_first)
+      asked(connection_id, ready_floor, first_fence_floor, background_first)) visit;
+  select choice.chosen, choice.taken, choice.fitting, choice.due into v_chosen, v_taken, v_fitting, v_due
+  from queue_choose_lanes(v_visits, v_now, p_limit, p_limit_others) choice;
   if v_chosen is not null then
     return query select * from queue_held_jobs(queue_hold_lanes(p_worker, queue_heads(v_chosen, null)), v_now);
   end if;

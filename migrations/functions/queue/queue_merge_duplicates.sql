@@ -1,27 +1,49 @@
--- Joins jobs to their waiting duplicates, named side by side: the duplicate keeps the highest priority, the union of flags, and every event id.
--- A duplicate that gains nothing is not written: a matter's follow-ups mostly ask for documents that wait already.
-create or replace function queue_merge_duplicates(p_jobs new_job[], p_twins uuid[]) returns void language plpgsql volatile
-set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
+-- Joins jobs to their waiting duplicates, named side by side. The duplicate keeps the highest priority, the union of
+-- flags, and every event id. A duplicate that gains nothing is not written: a matter's follow-ups mostly ask for
+-- documents that wait already.
+--
+-- Example. Jobs 1 and 2, each for event e1 and with note_join, join job 9, which waits with priority 1 and event e0.
+-- Job 2 has priority 0. Job 9 then has priority 0 and the events e0 and e1. Jobs 1 and 2 get no row in jobs: each gets
+-- a log row 'skipped' whose details name job 9.
+create or replace function queue_merge_duplicates(p_jobs new_job[], p_twins uuid[]) returns void
+language plpgsql volatile set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
 declare
   v_now timestamptz := app_now();
 begin
   with joining as materialized (
-    select * from rows from (unnest(p_jobs), unnest(p_twins)) n(id, firm_id, connection_id, lane, kind, priority, matter_id, upload_id, explicit,
-      run_id, dedupe_key, event_ids, seq, note_join, duplicate)),
+    select *
+    from rows from (unnest(p_jobs), unnest(p_twins))
+      given(id, firm_id, connection_id, lane, kind, priority, matter_id, upload_id, explicit, run_id, dedupe_key,
+        event_ids, seq, note_join, duplicate)),
   gained as (
-    select g.duplicate, min(g.priority) as priority, bool_or(g.explicit) as explicit, coalesce(array_agg(e.id) filter (where e.id is not null), '{}') as event_ids
-    from joining g left join lateral unnest(g.event_ids) e(id) on true group by g.duplicate),
+    select joining.duplicate, min(joining.priority) as priority, bool_or(joining.explicit) as explicit,
+      coalesce(array_agg(event.id) filter (where event.id is not null), '{}') as event_ids
+    from joining
+    left join lateral unnest(joining.event_ids) event(id) on true
+    group by joining.duplicate),
   merged as (
-    update jobs j set priority = least(j.priority, g.priority), explicit = j.explicit or g.explicit,
-      event_ids = array(select distinct e from unnest(j.event_ids || g.event_ids) e)
-    from gained g
-    where j.id = g.duplicate and (g.priority < j.priority or g.explicit and not j.explicit or not g.event_ids <@ j.event_ids)),
+    update jobs job set
+      priority = least(job.priority, gained.priority),
+      explicit = job.explicit or gained.explicit,
+      event_ids = array(select distinct event.id from unnest(job.event_ids || gained.event_ids) event(id))
+    from gained
+    where job.id = gained.duplicate
+      and (gained.priority < job.priority
+        or gained.explicit and not job.explicit
+        or not gained.event_ids <@ job.event_ids)),
   logged as (
-    insert into integration_sync_logs (id, firm_id, integration_id, matter_id, upload_id, action, status, details, run_id, created_at, finished_at)
-    select g.id, g.firm_id, g.connection_id, g.matter_id, g.upload_id, g.kind, 'skipped',
-      jsonb_build_object('joined', g.duplicate, 'events', to_jsonb(g.event_ids)), g.run_id, v_now, v_now
-    from joining g where g.note_join and g.kind in ('sync_matter', 'sync_document', 'pull_matters'))
+    insert into integration_sync_logs (
+      id, firm_id, integration_id, matter_id, upload_id,
+      action, status, details,
+      run_id, created_at, finished_at)
+    select joining.id, joining.firm_id, joining.connection_id, joining.matter_id, joining.upload_id,
+      joining.kind, 'skipped', jsonb_build_object('joined', joining.duplicate, 'events', to_jsonb(joining.event_ids)),
+      joining.run_id, v_now, v_now
+    from joining
+    where joining.note_join and joining.kind in ('sync_matter', 'sync_document', 'pull_matters'))
   insert into activity (id, firm_id, connection_id, kind, status, details, run_id, created_at, finished_at)
-  select g.id, g.firm_id, g.connection_id, g.kind, 'skipped', jsonb_build_object('joined', g.duplicate), g.run_id, v_now, v_now
-  from joining g where g.note_join and g.kind not in ('sync_matter', 'sync_document', 'pull_matters');
+  select joining.id, joining.firm_id, joining.connection_id, joining.kind, 'skipped',
+    jsonb_build_object('joined', joining.duplicate), joining.run_id, v_now, v_now
+  from joining
+  where joining.note_join and joining.kind not in ('sync_matter', 'sync_document', 'pull_matters');
 end $$;

@@ -3,11 +3,16 @@ create or replace function queue_open_logs(p_jobs new_job[]) returns void langua
 declare
   v_now timestamptz := app_now();
 begin
-  insert into integration_sync_logs (id, firm_id, integration_id, matter_id, upload_id, action, details, run_id, created_at)
-  select n.id, n.firm_id, n.connection_id, n.matter_id, n.upload_id, n.kind, jsonb_build_object('events', to_jsonb(n.event_ids)), n.run_id, v_now
-  from unnest(p_jobs) n where n.kind in ('sync_matter', 'sync_document', 'pull_matters');
+  insert into integration_sync_logs (
+    id, firm_id, integration_id, matter_id, upload_id, action, details, run_id, created_at)
+  select job.id, job.firm_id, job.connection_id, job.matter_id, job.upload_id, job.kind,
+    jsonb_build_object('events', to_jsonb(job.event_ids)), job.run_id, v_now
+  from unnest(p_jobs) job
+  where job.kind in ('sync_matter', 'sync_document', 'pull_matters');
   insert into activity (id, firm_id, connection_id, kind, details, run_id, created_at)
-  select n.id, n.firm_id, n.connection_id, n.kind,
-    case when cardinality(n.event_ids) > 0 then jsonb_build_object('events', to_jsonb(n.event_ids)) else '{}' end, n.run_id, v_now
-  from unnest(p_jobs) n where n.kind not in ('sync_matter', 'sync_document', 'pull_matters');
+  select job.id, job.firm_id, job.connection_id, job.kind,
+    case when cardinality(job.event_ids) > 0 then jsonb_build_object('events', to_jsonb(job.event_ids)) else '{}' end,
+    job.run_id, v_now
+  from unnest(p_jobs) job
+  where job.kind not in ('sync_matter', 'sync_document', 'pull_matters');
 end $$;

@@ -1,6 +1,8 @@
 -- Liveness: a worker's row is the lease of everything it holds.
--- A beat moves alive_until; a beat that finds its row gone means that another worker took over, and the beating one must drop all.
-create or replace function queue_register(p_worker uuid, p_name text, p_lease_ms integer) returns void language sql volatile as $$
+-- A beat moves alive_until. A beat that finds its row gone means that another worker took over: the beating one must
+-- drop all that it holds.
+create or replace function queue_register(p_worker uuid, p_name text, p_lease_ms integer) returns void
+language sql volatile as $$
   insert into workers (id, name, started_at, alive_until, lease_ms)
   values (p_worker, p_name, app_now(), app_now() + p_lease_ms * interval '1 ms', p_lease_ms);
 $$;

@@ -1,28 +1,44 @@
--- Frees one lane whose holder is gone; the caller holds its lock. The running job goes back to its head, or fails when it was lost three times.
--- A job that takes its process down with it ends here and not in an endless chain of dead workers.
-create or replace function queue_release_lost(p_lane text, p_job uuid) returns void language plpgsql volatile
-set enable_seqscan = off as $$
+-- Frees one lane whose holder is gone; the caller holds its lock. The running job goes back to the lane's head, or
+-- fails when it was lost 3 times. A job that takes its process down with it ends here and not in an endless chain of
+-- dead workers.
+--
+-- Example. A worker died while it ran job 7. The first and the second time, job 7 gets an attempt 'lost' and stays the
+-- head of its lane, which becomes ready. The third time it also becomes 'failed' with code 'worker_lost', its log row
+-- ends, and the next job is the head.
+create or replace function queue_release_lost(p_lane text, p_job uuid) returns void
+language plpgsql volatile set enable_seqscan = off as $$
 declare
   v_now timestamptz := app_now();
   v_since timestamptz;
   v_lost jobs%rowtype;
 begin
-  select l.changed_at into v_since from lanes l where l.key = p_lane;
-  update jobs j set lost_attempts = j.lost_attempts + 1, executions = j.executions + 1, started_at = coalesce(j.started_at, v_since)
-  where j.id = p_job returning * into v_lost;
+  select lane.changed_at into v_since from lanes lane where lane.key = p_lane;
+  update jobs job set
+    lost_attempts = job.lost_attempts + 1,
+    executions = job.executions + 1,
+    started_at = coalesce(job.started_at, v_since)
+  where job.id = p_job
+  returning * into v_lost;
   insert into attempts (job_id, number, firm_id, started_at, duration_ms, outcome)
-  select v_lost.id, v_lost.executions, v_lost.firm_id, v_since, (extract(epoch from clock_timestamp() - v_since) * 1000)::integer, 'lost'
+  select v_lost.id, v_lost.executions, v_lost.firm_id, v_since,
+    (extract(epoch from clock_timestamp() - v_since) * 1000)::integer, 'lost'
   where v_lost.id is not null
   on conflict do nothing;
   if v_lost.lost_attempts >= 3 then
-    update jobs j set state = 'failed', code = 'worker_lost', failed_at = v_now,
-      error_message = 'the worker died three times while it ran this job' where j.id = p_job;
-    update integration_sync_logs g set status = 'failed', code = 'worker_lost', finished_at = v_now, attempts = v_lost.attempts,
-      error_message = 'the worker died three times while it ran this job' where g.id = p_job;
-    update activity g set status = 'failed', code = 'worker_lost', finished_at = v_now, attempts = v_lost.attempts,
-      error_message = 'the worker died three times while it ran this job' where g.id = p_job;
-    update lanes l set gone_through = v_lost.seq where l.key = p_lane;
+    update jobs job set
+      state = 'failed', code = 'worker_lost', failed_at = v_now,
+      error_message = 'the worker died three times while it ran this job'
+    where job.id = p_job;
+    update integration_sync_logs log set
+      status = 'failed', code = 'worker_lost', finished_at = v_now, attempts = v_lost.attempts,
+      error_message = 'the worker died three times while it ran this job'
+    where log.id = p_job;
+    update activity entry set
+      status = 'failed', code = 'worker_lost', finished_at = v_now, attempts = v_lost.attempts,
+      error_message = 'the worker died three times while it ran this job'
+    where entry.id = p_job;
+    update lanes lane set gone_through = v_lost.seq where lane.key = p_lane;
   end if;
-  update lanes l set worker = null, running_job = null, transferring = false where l.key = p_lane;
+  update lanes lane set worker = null, running_job = null, transferring = false where lane.key = p_lane;
   perform queue_refresh_lanes(array[p_lane]);
 end $$;

@@ -1,22 +1,35 @@
 -- Connection rows are updated once a batch, after the lanes, in id order.
-create or replace function queue_touch_connections(p_outcomes job_outcome[]) returns void language plpgsql volatile
-set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
+--
+-- Example. Of one connection's outcomes in a batch 1 succeeded and 1 failed with code 'timed_out'. last_sync_at and
+-- last_outcome_at become now, last_outcome becomes 'failed', and troubled_at stays: the other job got an answer.
+create or replace function queue_touch_connections(p_outcomes job_outcome[]) returns void
+language plpgsql volatile set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
 declare
   v_connection record;
 begin
   for v_connection in
-    select l.connection_id as id, bool_or(o.log_status = 'success') as synced, bool_or(o.log_status = 'failed') as failed,
-      bool_or(o.log_status in ('success', 'failed')) as ended, bool_or(coalesce(o.code in ('provider_unavailable', 'timed_out'), false)) as troubled
-    from unnest(p_outcomes) o join lanes l on l.key = o.lane
-    where (o.log_status in ('success', 'failed') or o.code in ('provider_unavailable', 'timed_out')) and not coalesce(o.probe, false)
-    group by l.connection_id order by l.connection_id
+    select lane.connection_id as id, bool_or(outcome.log_status = 'success') as synced,
+      bool_or(outcome.log_status = 'failed') as failed,
+      bool_or(outcome.log_status in ('success', 'failed')) as ended,
+      bool_or(coalesce(outcome.code in ('provider_unavailable', 'timed_out'), false)) as troubled
+    from unnest(p_outcomes) outcome
+    join lanes lane on lane.key = outcome.lane
+    where (outcome.log_status in ('success', 'failed') or outcome.code in ('provider_unavailable', 'timed_out'))
+      and not coalesce(outcome.probe, false)
+    group by lane.connection_id
+    order by lane.connection_id
   loop
-    update firm_integrations c set
-      last_sync_at = case when v_connection.synced then app_now() else c.last_sync_at end,
-      last_outcome = case when v_connection.failed then 'failed' when v_connection.ended then 'success' else c.last_outcome end,
-      last_outcome_at = case when v_connection.ended then app_now() else c.last_outcome_at end,
+    update firm_integrations connection set
+      last_sync_at = case when v_connection.synced then app_now() else connection.last_sync_at end,
+      last_outcome = case
+        when v_connection.failed then 'failed'
+        when v_connection.ended then 'success'
+        else connection.last_outcome end,
+      last_outcome_at = case when v_connection.ended then app_now() else connection.last_outcome_at end,
       -- One job that got through proves more than another that did not.
-      troubled_at = case when v_connection.troubled and not v_connection.synced then app_now() else c.troubled_at end
-    where c.id = v_connection.id;
+      troubled_at = case
+        when v_connection.troubled and not v_connection.synced then app_now()
+        else connection.troubled_at end
+    where connection.id = v_connection.id;
   end loop;
 end $$;

@@ -1,47 +1,81 @@
 -- Writes job, log and attempt of each outcome; the caller holds the locks of their lanes.
-create or replace function queue_write_outcomes(p_outcomes job_outcome[], p_now timestamptz) returns ended_job[] language plpgsql volatile
-set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
+--
+-- Example. Job 1's outcome is 'delete' with log status 'success': its row goes, its log row ends as 'success', and
+-- attempts has one row more. Job 2's is 'later', in 10 s: its row stays with run_at 10 s ahead, and its log row does
+-- not end. Lane C's job has vanished: C is returned as 'later' with seq null, so that the lane is freed.
+create or replace function queue_write_outcomes(p_outcomes job_outcome[], p_now timestamptz) returns ended_job[]
+language plpgsql volatile set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
 declare
   v_ended ended_job[];
 begin
-  with o as materialized (select * from unnest(p_outcomes)),
+  with outcome as materialized (select * from unnest(p_outcomes)),
   gone as (
-    delete from jobs j using o where o.effect = 'delete' and j.id = o.job_id
-    returning o.*, j.seq, j.firm_id, j.kind, j.run_id, j.attempts + o.counted::integer as attempts, j.executions + 1 as number),
+    delete from jobs job
+    using outcome
+    where outcome.effect = 'delete' and job.id = outcome.job_id
+    returning outcome.*, job.seq, job.firm_id, job.kind, job.run_id,
+      job.attempts + outcome.counted::integer as attempts, job.executions + 1 as number),
   kept as (
-    update jobs j set
-      attempts = j.attempts + o.counted::integer, limited = o.limited, executions = j.executions + 1, lost_attempts = 0,
-      started_at = coalesce(j.started_at, p_now - o.duration_ms * interval '1 ms'),
-      run_at = case o.effect when 'later' then p_now + coalesce(o.delay_ms, 0) * interval '1 ms' else j.run_at end,
-      waiting_for = case o.effect when 'later' then o.waiting_for end,
-      waiting_since = case when o.effect = 'later' then queue_waiting_since(j.waiting_for, j.waiting_since, o.waiting_for, p_now) end,
-      state = case o.effect when 'fail' then 'failed' else j.state end,
-      code = case o.effect when 'fail' then o.code end,
-      error_message = case o.effect when 'fail' then o.message end,
-      failed_at = case o.effect when 'fail' then p_now end
-    from o where o.effect <> 'delete' and j.id = o.job_id
-    returning o.*, j.seq, j.firm_id, j.kind, j.run_id, j.attempts, j.executions as number),
+    update jobs job set
+      attempts = job.attempts + outcome.counted::integer,
+      limited = outcome.limited,
+      executions = job.executions + 1,
+      lost_attempts = 0,
+      started_at = coalesce(job.started_at, p_now - outcome.duration_ms * interval '1 ms'),
+      run_at = case outcome.effect
+        when 'later' then p_now + coalesce(outcome.delay_ms, 0) * interval '1 ms'
+        else job.run_at end,
+      waiting_for = case outcome.effect when 'later' then outcome.waiting_for end,
+      waiting_since = case when outcome.effect = 'later' then
+        queue_waiting_since(job.waiting_for, job.waiting_since, outcome.waiting_for, p_now) end,
+      state = case outcome.effect when 'fail' then 'failed' else job.state end,
+      code = case outcome.effect when 'fail' then outcome.code end,
+      error_message = case outcome.effect when 'fail' then outcome.message end,
+      failed_at = case outcome.effect when 'fail' then p_now end
+    from outcome
+    where outcome.effect <> 'delete' and job.id = outcome.job_id
+    returning outcome.*, job.seq, job.firm_id, job.kind, job.run_id, job.attempts, job.executions as number),
   ended as materialized (select * from gone union all select * from kept),
   logged as (
-    update integration_sync_logs g set status = e.log_status, code = e.code, error_message = e.message,
-      external_id = coalesce(e.external_id, g.external_id), details = g.details || coalesce(e.details, '{}'), attempts = e.attempts,
-      finished_at = case when e.effect <> 'later' then p_now end
-    from ended e where e.kind in ('sync_matter', 'sync_document', 'pull_matters') and g.id = e.job_id),
+    update integration_sync_logs log set
+      status = ended.log_status,
+      code = ended.code,
+      error_message = ended.message,
+      external_id = coalesce(ended.external_id, log.external_id),
+      details = log.details || coalesce(ended.details, '{}'),
+      attempts = ended.attempts,
+      finished_at = case when ended.effect <> 'later' then p_now end
+    from ended
+    where ended.kind in ('sync_matter', 'sync_document', 'pull_matters') and log.id = ended.job_id),
   acted as (
-    update activity g set status = e.log_status, code = e.code, error_message = e.message, details = g.details || coalesce(e.details, '{}'),
-      attempts = e.attempts, finished_at = case when e.effect <> 'later' then p_now end
-    from ended e where e.kind not in ('sync_matter', 'sync_document', 'pull_matters') and g.id = e.job_id),
+    update activity entry set
+      status = ended.log_status,
+      code = ended.code,
+      error_message = ended.message,
+      details = entry.details || coalesce(ended.details, '{}'),
+      attempts = ended.attempts,
+      finished_at = case when ended.effect <> 'later' then p_now end
+    from ended
+    where ended.kind not in ('sync_matter', 'sync_document', 'pull_matters') and entry.id = ended.job_id),
   tried as (
     insert into attempts (job_id, number, firm_id, started_at, duration_ms, outcome, code, calls)
-    select e.job_id, e.number, e.firm_id, p_now - e.duration_ms * interval '1 ms', e.duration_ms, e.outcome, e.code, coalesce(e.calls, '[]')
-    from ended e
+    select ended.job_id, ended.number, ended.firm_id, p_now - ended.duration_ms * interval '1 ms',
+      ended.duration_ms, ended.outcome, ended.code, coalesce(ended.calls, '[]')
+    from ended
     on conflict (job_id, number) do nothing)
-  select array_agg((e.lane, e.fence, e.effect, coalesce(e.continue_lane, false), e.seq, e.run_id, e.follow_ups, e.requeue_code)::ended_job)
-    into v_ended from ended e;
+  select array_agg(told::ended_job) into v_ended
+  from (
+    select ended.lane, ended.fence, ended.effect, coalesce(ended.continue_lane, false) as continue_lane, ended.seq,
+      ended.run_id, ended.follow_ups, ended.requeue_code
+    from ended) told;
   if coalesce(cardinality(v_ended), 0) < cardinality(p_outcomes) then
     -- A lane whose job has vanished is freed all the same.
-    select v_ended || array_agg((o.lane, o.fence, 'later', false, null, null, null, null)::ended_job)
-      into v_ended from unnest(p_outcomes) o where not exists (select 1 from unnest(v_ended) e where e.lane = o.lane);
+    select v_ended || array_agg(vanished::ended_job) into v_ended
+    from (
+      select outcome.lane, outcome.fence, 'later' as effect, false as continue_lane, null::bigint as seq,
+        null::uuid as run_id, null::jsonb as follow_ups, null::text as requeue_code
+      from unnest(p_outcomes) outcome
+      where not exists (select 1 from unnest(v_ended) ended where ended.lane = outcome.lane)) vanished;
   end if;
   return v_ended;
 end $$;

@@ -1,9 +1,10 @@
-create or replace function retention_events(p_from tid, p_to tid, p_before timestamptz) returns bigint language plpgsql volatile
-set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
+create or replace function retention_events(p_from tid, p_to tid, p_before timestamptz) returns bigint
+language plpgsql volatile set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
 declare
   v_gone bigint;
 begin
-  delete from events e where e.ctid >= p_from and e.ctid < p_to and e.received_at < p_before and e.status <> 'waiting';
+  delete from events event
+  where event.ctid >= p_from and event.ctid < p_to and event.received_at < p_before and event.status <> 'waiting';
   get diagnostics v_gone = row_count;
   return v_gone;
 end $$;

@@ -33,13 +33,13 @@ impl Sabotage {
             Self::Fence => &[
                 Edit {
                     function: "queue_lock_held",
-                    from: "and l.fence = s.fence and l.worker is not distinct from p_worker and l.running_job = s.job_id",
-                    to: "and l.running_job = s.job_id",
+                    from: "and lane.fence = sorted.fence and lane.worker is not distinct from p_worker and lane.running_job = sorted.job_id",
+                    to: "and lane.running_job = sorted.job_id",
                 },
                 Edit {
                     function: "permit_refusal",
-                    from: "where l.key = p_lane and l.fence = p_fence and l.worker is not distinct from p_worker and w.alive_until > app_now()",
-                    to: "where l.key = p_lane",
+                    from: "where lane.key = p_lane\n    and lane.fence = p_fence and lane.worker is not distinct from p_worker and worker.alive_until > app_now()",
+                    to: "where lane.key = p_lane",
                 },
             ],
             Self::Look => &[
@@ -56,13 +56,13 @@ impl Sabotage {
             ],
             Self::Order => &[Edit {
                 function: "queue_heads",
-                from: "order by j.seq limit 1",
-                to: "order by j.seq desc limit 1",
+                from: "order by job.seq limit 1",
+                to: "order by job.seq desc limit 1",
             }],
             Self::Wakeup => &[Edit {
                 function: "queue_free_lanes",
-                from: "when n.job_id is not null and not n.continues then greatest(n.run_at, p_now)",
-                to: "when n.job_id is not null and not n.continues and random() > 0.1 then greatest(n.run_at, p_now)",
+                from: "when next.job_id is not null and not next.continues then greatest(next.run_at, p_now)",
+                to: "when next.job_id is not null and not next.continues and random() > 0.1 then greatest(next.run_at, p_now)",
             }],
             Self::Cap => &[Edit {
                 function: "queue_try_connection",

@@ -158,7 +158,7 @@ pub struct NewJob {
     pub priority: i16,
     pub matter_id: Option<MatterId>,
     pub upload_id: Option<UploadId>,
-    /// A person asked for it by name: only such a job may replace a link to a record that was deleted at the provider.
+    /// A person asked for it by name: each record that stands is then read, and made anew where it is gone. Only such a job replaces a matter.
     pub explicit: bool,
     pub run_id: RunId,
     pub dedupe_key: Option<String>,

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row, raw_sql};
 use uuid::Uuid;
 
 use crate::clock;
-use crate::workload::Field;
+use crate::workload::Workload;
 
 /// When the lanes' heads may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Due {
 
 const TABLES: [&str; 3] = ["lanes", "jobs", "activity"];
 
-/// One row that says what is filled in; numbers are as in [`Field`].
+/// One row that says what is filled in; numbers are as in [`Workload`].
 const WANTED: &str = "
     create temp table wanted as select $1::int as field, $2::bigint as connections, $3::bigint as lanes, $4::bigint as depth,
       make_interval(secs => $5) as wait, $6::smallint as priority, $7::text as first_job";
@@ -54,7 +54,12 @@ const KEYS: &str = "
     where contype = 'p' and conrelid::regclass::text = any($1)";
 
 /// Puts `depth` jobs into each of the field's lanes. Returns how long it took.
-pub(crate) async fn fill(admin: &PgPool, field: &Field, depth: u64, due: Due) -> Result<Duration> {
+pub(crate) async fn fill(
+    admin: &PgPool,
+    field: &Workload,
+    depth: u64,
+    due: Due,
+) -> Result<Duration> {
     let started = clock::now();
     let mut db = admin.acquire().await?;
     // Foreign keys hold by construction: they are not looked up ten million times.
@@ -86,7 +91,7 @@ pub(crate) async fn fill(admin: &PgPool, field: &Field, depth: u64, due: Due) ->
     Ok(started.elapsed())
 }
 
-async fn want(db: &mut PgConnection, field: &Field, depth: u64, due: Due) -> Result<()> {
+async fn want(db: &mut PgConnection, field: &Workload, depth: u64, due: Due) -> Result<()> {
     let wait = if due == Due::Later { 3600.0 } else { 0.0 };
     sqlx::query(WANTED)
         .bind(i32::from(field.number))

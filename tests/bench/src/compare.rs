@@ -11,13 +11,13 @@ use crate::benches::drain::steady;
 use crate::figures::{median, rounded};
 use crate::report::Report;
 use crate::system::BenchSystem;
-use crate::workload::Field;
+use crate::workload::Workload;
 
 #[derive(Debug)]
 pub(crate) struct Side {
     pub(crate) name: &'static str,
     pub(crate) system: Arc<BenchSystem>,
-    pub(crate) field: Field,
+    pub(crate) field: Workload,
     /// The number of the next job.
     pub(crate) next: u64,
     /// The number of the field's jobs that wait at any time.
@@ -26,7 +26,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    pub(crate) fn new(name: &'static str, system: BenchSystem, field: Field) -> Self {
+    pub(crate) fn new(name: &'static str, system: BenchSystem, field: Workload) -> Self {
         Self {
             name,
             system: Arc::new(system),

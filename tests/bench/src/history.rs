@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sqlx::{PgPool, Row, raw_sql};
 
-use crate::workload::Field;
+use crate::workload::Workload;
 
 const TRIGGERS: &str = include_str!("../../chaos/src/history.sql");
 
@@ -47,7 +47,7 @@ pub(crate) async fn install(admin: &PgPool) -> Result<()> {
 }
 
 /// Whether lanes were taken in order, once, each under a higher fence; and what was counted.
-pub(crate) async fn check(admin: &PgPool, field: &Field, jobs: u64) -> Result<(bool, Value)> {
+pub(crate) async fn check(admin: &PgPool, field: &Workload, jobs: u64) -> Result<(bool, Value)> {
     let row = sqlx::query(BREACHES).fetch_one(admin).await?;
     let count = |name: &str| row.get::<i64, _>(name);
     let breaches = ["fences_not_grown", "out_of_order", "taken_twice", "stolen"];

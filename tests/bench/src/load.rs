@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::system::BenchSystem;
-use crate::workload::Field;
+use crate::workload::Workload;
 
 /// As the relay: a notification names at most this number of connections; for more, it stands for all connections.
 const MOST_NAMED: usize = 200;
@@ -46,7 +46,7 @@ pub(crate) async fn enqueue(queue: &PgPool, jobs: Vec<Value>) -> Result<()> {
 /// Appends a field's jobs from one number up to another, in batches.
 pub(crate) async fn enqueue_range(
     queue: &PgPool,
-    field: &Field,
+    field: &Workload,
     numbers: std::ops::Range<u64>,
     batch: u64,
 ) -> Result<()> {
@@ -84,7 +84,7 @@ impl Load {
     /// Jobs of the field from number `first` on. `executed` is what the workers had counted when `first` jobs had been sent.
     pub(crate) fn start(
         system: &Arc<BenchSystem>,
-        field: Field,
+        field: Workload,
         first: u64,
         pace: Pace,
         executed: u64,
@@ -122,7 +122,7 @@ impl Load {
 
 struct Sender {
     system: Arc<BenchSystem>,
-    field: Field,
+    field: Workload,
     pace: Pace,
     stopped: Arc<AtomicBool>,
     sent: Arc<AtomicU64>,

@@ -1,4 +1,4 @@
-//! Knobs: variables of the environment that make a bench shorter, longer or larger than its aim asks, or its server another one.
+//! Options: variables of the environment that make a bench shorter, longer or larger than its aim asks, or its server another one.
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -25,7 +25,7 @@ const CONNECTIONS: &str = "insert into firm_integrations (id, firm_id, platform,
 
 /// Lanes of probes over connections of one platform.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Field {
+pub(crate) struct Workload {
     /// Tells the jobs of several fields of one database apart.
     pub(crate) number: u16,
     /// The first connection's number: fields may share connections.
@@ -38,7 +38,7 @@ pub(crate) struct Field {
     pub(crate) owner: Option<(Uuid, Uuid)>,
 }
 
-impl Field {
+impl Workload {
     pub(crate) fn new(connections: u64, lanes: u64) -> Self {
         Self {
             number: 0,
@@ -130,7 +130,7 @@ const BOOKS: &str = "
       (select count(*) from ordered where follows and finished_at is not null and finished_at <= coalesce(before_at, 'infinity')) as disordered";
 
 impl Books {
-    pub(crate) async fn read(admin: &PgPool, field: &Field) -> Result<Self> {
+    pub(crate) async fn read(admin: &PgPool, field: &Workload) -> Result<Self> {
         let row = sqlx::query(BOOKS)
             .bind(field.job_id(0))
             .bind(Uuid::from_u128(
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn jobs_of_one_lane_are_as_far_apart_as_there_are_lanes() {
-        let field = Field::new(3, 6);
+        let field = Workload::new(3, 6);
 
         assert_eq!(field.job(1)["lane"], field.job(7)["lane"]);
         assert_eq!(field.job(1)["connection_id"], field.job(4)["connection_id"]);

@@ -1,6 +1,6 @@
 //! `blocked`: the rate beside 100,000 lanes that cannot run: the heads of half of them wait for their retry, on the very
 //! connections that are at work; the other half's connections are paused.
-//! Knobs: JOBS (the number of blocked lanes), SECONDS (of a measurement), ROUNDS, WORKERS, CONCURRENCY.
+//! Options: JOBS (the number of blocked lanes), SECONDS (of a measurement), ROUNDS, WORKERS, CONCURRENCY.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::figures::rounded;
 use crate::options;
 use crate::report::Report;
 use crate::system::{self, BenchSystem, TestServer};
-use crate::workload::{Books, Field};
+use crate::workload::{Books, Workload};
 
 use super::drain::{self, LANES, limit};
 
@@ -58,7 +58,7 @@ async fn side(
 ) -> Result<Side> {
     let settings = system::settings(0, options::number("CONCURRENCY", 500)?);
     let mut system = BenchSystem::start_on(Arc::clone(server), name, settings).await?;
-    let field = Field::new(LANES, LANES);
+    let field = Workload::new(LANES, LANES);
     field.found(&system.app.admin, "clio").await?;
     if blocked > 0 {
         block(&system, &field, blocked, report).await?;
@@ -70,14 +70,14 @@ async fn side(
     Ok(side)
 }
 
-async fn block(system: &BenchSystem, field: &Field, lanes: u64, report: &Report) -> Result<()> {
+async fn block(system: &BenchSystem, field: &Workload, lanes: u64, report: &Report) -> Result<()> {
     let admin = &system.app.admin;
-    let waiting = Field {
+    let waiting = Workload {
         number: 1,
         lanes: lanes / 2,
         ..*field
     };
-    let paused = Field {
+    let paused = Workload {
         number: 2,
         first: field.connections,
         connections: PAUSED_CONNECTIONS,

@@ -1,7 +1,7 @@
 //! `cap`: eight workers lease at once, over connections with far more lanes than they may have running: how many of a
 //! connection's lanes were ever held together, from the history that triggers wrote, and from looks at the table.
 //! Clio's with real documents, so that transfers run beside; Lawmatics' and MyCase's with probes.
-//! Knobs: JOBS (probes), WORKERS, CONCURRENCY.
+//! Options: JOBS (probes), WORKERS, CONCURRENCY.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::options;
 use crate::report::Report;
 use crate::system::{self, BenchSystem};
 use crate::uploads;
-use crate::workload::{Books, Field};
+use crate::workload::{Books, Workload};
 
 use super::drain;
 use super::drain::limit;
@@ -80,11 +80,11 @@ pub(crate) async fn run() -> Result<bool> {
     Ok(report.verdict(ok, AIM, figures))
 }
 
-fn field(number: u16, first: u64) -> Field {
-    Field {
+fn field(number: u16, first: u64) -> Workload {
+    Workload {
         number,
         first,
-        ..Field::new(CONNECTIONS, LANES)
+        ..Workload::new(CONNECTIONS, LANES)
     }
 }
 

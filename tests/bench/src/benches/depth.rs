@@ -1,5 +1,5 @@
 //! `depth`: the lease and finish rate with 10,000,000 waiting jobs and with 10,000, and with 10,000 connections and with 10.
-//! Knobs: JOBS (the large backlog), SECONDS (of a measurement), ROUNDS, WORKERS, CONCURRENCY.
+//! Options: JOBS (the large backlog), SECONDS (of a measurement), ROUNDS, WORKERS, CONCURRENCY.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::figures::rounded;
 use crate::options;
 use crate::report::{Report, say};
 use crate::system::{self, BenchSystem, TestServer};
-use crate::workload::{Books, Field};
+use crate::workload::{Books, Workload};
 
 use super::drain::{self, limit};
 
@@ -35,13 +35,20 @@ pub(crate) async fn run() -> Result<bool> {
     let server = TestServer::start()?;
 
     say("the backlogs are written");
-    let few = side(&server, "10 connections", Field::new(FEW, MANY), 1, &report).await?;
+    let few = side(
+        &server,
+        "10 connections",
+        Workload::new(FEW, MANY),
+        1,
+        &report,
+    )
+    .await?;
     report.ran_on(&few.system.app.admin).await?;
     let limit = limit::limit(&few.system, LIMIT_JOBS).await?;
     let many = side(
         &server,
         "10000 connections",
-        Field::new(MANY, MANY),
+        Workload::new(MANY, MANY),
         1,
         &report,
     )
@@ -50,9 +57,9 @@ pub(crate) async fn run() -> Result<bool> {
     let wide = in_turn(&mut pair, rounds, length, &report).await?;
     let mut right = end(pair, &report).await?;
 
-    let shallow = Field::new(CONNECTIONS, SMALL / DEEP);
+    let shallow = Workload::new(CONNECTIONS, SMALL / DEEP);
     let shallow = side(&server, "10000 jobs", shallow, DEEP, &report).await?;
-    let deep = Field::new(CONNECTIONS, most / DEEP);
+    let deep = Workload::new(CONNECTIONS, most / DEEP);
     let deep = side(&server, "the large backlog", deep, DEEP, &report).await?;
     let mut pair = [shallow, deep];
     let depth = in_turn(&mut pair, rounds, length, &report).await?;
@@ -68,7 +75,7 @@ pub(crate) async fn run() -> Result<bool> {
 async fn side(
     server: &Arc<TestServer>,
     name: &'static str,
-    field: Field,
+    field: Workload,
     depth: u64,
     report: &Report,
 ) -> Result<Side> {

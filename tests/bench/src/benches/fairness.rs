@@ -1,6 +1,6 @@
 //! `fairness`: what another firm's job waits while one firm has 1,000,000 jobs waiting; again while every slot of that firm
 //! sends a file for a minute; again while 300 firms are busy. From the job's enqueue to its outcome, by the database's clock.
-//! Knobs: JOBS (the big firm's backlog), SAMPLES, BUSY (jobs of the busy firms together), WORKERS, CONCURRENCY.
+//! Options: JOBS (the big firm's backlog), SAMPLES, BUSY (jobs of the busy firms together), WORKERS, CONCURRENCY.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::pgbench;
 use crate::report::Report;
 use crate::system::{self, BenchSystem, TestServer};
 use crate::uploads;
-use crate::workload::Field;
+use crate::workload::Workload;
 
 const LANES: u64 = 10_000;
 const BUSY_FIRMS: u64 = 300;
@@ -56,11 +56,11 @@ pub(crate) async fn run() -> Result<bool> {
     let mut system =
         BenchSystem::start_on(server, "big", system::settings(0, settings.concurrency)).await?;
     let big = uploads::connected_firm(&system.app, 8_001).await?;
-    let field = Field {
+    let field = Workload {
         number: 2,
         priority: 2,
         owner: Some((big.firm, big.connection)),
-        ..Field::new(1, LANES)
+        ..Workload::new(1, LANES)
     };
     let jobs: u64 = options::number("JOBS", 1_000_000)?;
     let took = bulk::fill(&system.app.admin, &field, (jobs / LANES).max(1), Due::Now).await?;
@@ -94,10 +94,10 @@ pub(crate) async fn run() -> Result<bool> {
     Ok(report.verdict(ok, AIM, figures))
 }
 
-async fn small_firm(system: &BenchSystem) -> Result<Field> {
-    let field = Field {
+async fn small_firm(system: &BenchSystem) -> Result<Workload> {
+    let field = Workload {
         number: 1,
-        ..Field::new(1, 1)
+        ..Workload::new(1, 1)
     };
     field.found(&system.app.admin, "clio").await?;
     Ok(field)
@@ -105,10 +105,10 @@ async fn small_firm(system: &BenchSystem) -> Result<Field> {
 
 /// Enqueued as events would, while the workers wait.
 async fn busy_firms(system: &BenchSystem) -> Result<()> {
-    let field = Field {
+    let field = Workload {
         number: 3,
         first: 10,
-        ..Field::new(BUSY_FIRMS, BUSY_LANES)
+        ..Workload::new(BUSY_FIRMS, BUSY_LANES)
     };
     field.found(&system.app.admin, "clio").await?;
     system.hold().await?;
@@ -123,7 +123,7 @@ async fn busy_firms(system: &BenchSystem) -> Result<()> {
 }
 
 struct Sampler {
-    field: Field,
+    field: Workload,
     next: u64,
 }
 

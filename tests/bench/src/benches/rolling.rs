@@ -1,7 +1,7 @@
 //! `rolling`: the previous commit's programs work under a load of approvals while a migration of the newer kind runs beside
 //! them (expand, backfill in small steps, index, constraint, as operators are told to write one), and are then replaced by this
 //! commit's, one by one. Not one request, job or log line may end in an error.
-//! Knobs: JOBS (old log rows), RATE (approvals a second). PREVIOUS names the folder of the previous commit's programs.
+//! Options: JOBS (old log rows), RATE (approvals a second). PREVIOUS names the folder of the previous commit's programs.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! `soak`: twenty minutes at half of `drain`'s steady rate: what jobs wait, and what the worker and the tables hold, must not
 //! grow. The length is cut into twenty slices, a minute each; the second is what the last one is compared with.
-//! Knobs: SECONDS, RATE (jobs a second; else half of what is measured first), WORKERS, CONCURRENCY.
+//! Options: SECONDS, RATE (jobs a second; else half of what is measured first), WORKERS, CONCURRENCY.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::load::{Load, Pace};
 use crate::options;
 use crate::report::Report;
 use crate::system::{self, BenchSystem};
-use crate::workload::{Books, Field};
+use crate::workload::{Books, Workload};
 
 use super::drain::{self, LANES, WAITING, limit, once, steady};
 
@@ -54,7 +54,7 @@ pub(crate) async fn run() -> Result<bool> {
     );
     let system = Arc::new(BenchSystem::start(settings).await?);
     report.ran_on(&system.app.admin).await?;
-    let field = Field::new(LANES, LANES);
+    let field = Workload::new(LANES, LANES);
     field.found(&system.app.admin, "clio").await?;
     let limit = limit::limit(&system, JOBS).await?;
     warm(&system, &field).await?;
@@ -100,7 +100,7 @@ pub(crate) async fn run() -> Result<bool> {
     Ok(report.verdict(ok, AIM, figures))
 }
 
-async fn warm(system: &BenchSystem, field: &Field) -> Result<()> {
+async fn warm(system: &BenchSystem, field: &Workload) -> Result<()> {
     for round in 0..WARM_UP_JOBS / JOBS {
         once::once(system, field, round * JOBS..(round + 1) * JOBS).await?;
     }

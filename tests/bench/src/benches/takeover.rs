@@ -1,6 +1,6 @@
 //! `takeover`: a worker that holds 100 lanes of 100 connections, each in a call that only reads, is killed (SIGKILL): how long
 //! until all of them run on another worker.
-//! Knobs: JOBS (lanes), ROUNDS.
+//! Options: JOBS (lanes), ROUNDS.
 
 use std::time::Duration;
 

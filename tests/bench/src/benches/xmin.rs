@@ -1,6 +1,6 @@
 //! `xmin`: ten minutes at 1,000 jobs a second, ten jobs a lane, beside a transaction that is open all the time, so that no dead
 //! row can be removed: how long the server takes for a lease, by its own log; and whether the alarm's metric shows it.
-//! Knobs: SECONDS, RATE, WORKERS, CONCURRENCY.
+//! Options: SECONDS, RATE, WORKERS, CONCURRENCY.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::load::{Load, Pace};
 use crate::options;
 use crate::report::Report;
 use crate::system::{self, BenchSystem};
-use crate::workload::{Books, Field};
+use crate::workload::{Books, Workload};
 
 use super::drain::{self, limit};
 
@@ -39,7 +39,7 @@ pub(crate) async fn run() -> Result<bool> {
     report.ran_on(&system.app.admin).await?;
     let limit = limit::limit(&system, LIMIT_JOBS).await?;
     let lanes = (rate * length.as_secs_f64() / JOBS_A_LANE).max(1.0) as u64;
-    let field = Field::new(CONNECTIONS, lanes);
+    let field = Workload::new(CONNECTIONS, lanes);
     field.found(&system.app.admin, "clio").await?;
     log_statements(&system).await?;
     let pin = pin(&system).await?;

@@ -1,7 +1,7 @@
 //! `budget`: how much of what a provider allows is used, and whether it is ever exceeded. 4 workers, 20 connections,
 //! each with its own bucket and more to do than its budget lets through; the simulator enforces 50 a minute, 5 and 25 a second,
 //! in fixed and in sliding windows. Then one connection whose limit is halved under way, and that gets one 429.
-//! Knobs: PHASE (one of `50/60s`, `5/1s`, `25/1s`, `halving`), SECONDS (of a phase), CONNECTIONS, WORKERS.
+//! Options: PHASE (one of `50/60s`, `5/1s`, `25/1s`, `halving`), SECONDS (of a phase), CONNECTIONS, WORKERS.
 
 mod calls;
 mod halving;

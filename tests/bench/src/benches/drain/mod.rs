@@ -1,6 +1,6 @@
 //! `drain`: how many jobs a second go out, in one go and steadily while more come in. 2,000 lanes over 2,000 Clio connections,
 //! so that caps bind as in production; `probe` jobs, with every row that a job writes.
-//! Knobs: JOBS (in one go), SECONDS (steady), ROUNDS, WORKERS, CONCURRENCY (of each worker), WAITING (jobs that wait at any time).
+//! Options: JOBS (in one go), SECONDS (steady), ROUNDS, WORKERS, CONCURRENCY (of each worker), WAITING (jobs that wait at any time).
 
 pub(crate) mod limit;
 pub(crate) mod once;
@@ -17,7 +17,7 @@ use crate::options;
 use crate::peers;
 use crate::report::{Report, say};
 use crate::system::{self, BenchSystem};
-use crate::workload::{Books, Field};
+use crate::workload::{Books, Workload};
 
 pub(crate) const LANES: u64 = 2_000;
 /// Jobs that wait at any time while the steady rate is measured.
@@ -30,7 +30,7 @@ const STEADY: f64 = 0.8;
 const AIM: &str = "in one go at least 1.2 x graphile-worker's local queue and 30 x its keyed mode in the same run; \
                    steady, while more come in, at least 0.8 x the rate in one go; every row right, in order, each fence higher";
 
-struct Knobs {
+struct Options {
     jobs: u64,
     rounds: u32,
     steady: std::time::Duration,
@@ -39,7 +39,7 @@ struct Knobs {
     waiting: u64,
 }
 
-impl Knobs {
+impl Options {
     fn read() -> Result<Self> {
         Ok(Self {
             jobs: options::number("JOBS", 20_000)?,
@@ -62,12 +62,12 @@ struct Rounds {
 }
 
 pub(crate) async fn run() -> Result<bool> {
-    let options = Knobs::read()?;
+    let options = Options::read()?;
     let report = Report::new("drain");
     let system =
         Arc::new(BenchSystem::start(system::settings(options.workers, options.concurrency)).await?);
     report.ran_on(&system.app.admin).await?;
-    let field = Field::new(LANES, LANES);
+    let field = Workload::new(LANES, LANES);
     field.found(&system.app.admin, "clio").await?;
     let (rounds, next) = rounds(&system, &field, &options, &report).await?;
     let once = median(&rounds.ours);
@@ -108,8 +108,8 @@ pub(crate) async fn run() -> Result<bool> {
 /// Ours, the peer and the machine's limit in turn. Returns the number of the next job as well.
 async fn rounds(
     system: &Arc<BenchSystem>,
-    field: &Field,
-    options: &Knobs,
+    field: &Workload,
+    options: &Options,
     report: &Report,
 ) -> Result<(Rounds, u64)> {
     let (mut rounds, mut next) = (Rounds::default(), 0);
@@ -147,7 +147,7 @@ fn shown_median(rates: &[f64]) -> Value {
     json!(rounded(median(rates)))
 }
 
-impl Knobs {
+impl Options {
     fn shown(&self) -> Value {
         json!({ "workers": self.workers, "WORKER_CONCURRENCY": self.concurrency, "waiting": self.waiting, "rounds": self.rounds })
     }

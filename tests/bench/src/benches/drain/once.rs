@@ -9,7 +9,7 @@ use sqlx::{Executor, Row};
 use crate::clock;
 use crate::load;
 use crate::system::BenchSystem;
-use crate::workload::Field;
+use crate::workload::Workload;
 
 /// As many as the peers hand in at once.
 const BATCH: u64 = 1_000;
@@ -25,7 +25,11 @@ pub(crate) struct Once {
 }
 
 /// From the moment the pause is lifted to the last outcome's commit, by the database's clock.
-pub(crate) async fn once(system: &BenchSystem, field: &Field, numbers: Range<u64>) -> Result<Once> {
+pub(crate) async fn once(
+    system: &BenchSystem,
+    field: &Workload,
+    numbers: Range<u64>,
+) -> Result<Once> {
     let jobs = numbers.end - numbers.start;
     system.hold().await?;
     let executed = system.executed().await?;

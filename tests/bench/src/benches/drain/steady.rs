@@ -10,7 +10,7 @@ use sqlx::Row;
 use crate::figures::rounded;
 use crate::load::{Load, Pace};
 use crate::system::BenchSystem;
-use crate::workload::Field;
+use crate::workload::Workload;
 
 /// Before anything is counted.
 const WARM_UP: Duration = Duration::from_secs(3);
@@ -50,7 +50,7 @@ impl Steady {
 /// For `length`, `waiting` jobs wait at any time; then the queue runs empty.
 pub(crate) async fn steady(
     system: &Arc<BenchSystem>,
-    field: &Field,
+    field: &Workload,
     first: u64,
     waiting: u64,
     length: Duration,
@@ -63,7 +63,7 @@ pub(crate) async fn steady(
 /// The same, and what waits goes on waiting. `waiting` counts beside what was there before.
 pub(crate) async fn measure(
     system: &Arc<BenchSystem>,
-    field: &Field,
+    field: &Workload,
     first: u64,
     waiting: u64,
     length: Duration,

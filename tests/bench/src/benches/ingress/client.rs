@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::clock;
-use crate::workload::Field;
+use crate::workload::Workload;
 
 pub(super) struct Caller {
     sender: SendRequest<Full<Bytes>>,
@@ -71,7 +71,7 @@ impl Caller {
     }
 
     async fn call(&mut self) -> Result<()> {
-        let firm = Field::new(1, 1).firm(0);
+        let firm = Workload::new(1, 1).firm(0);
         let event = json!({ "id": clock::new_id(), "type": "intake.started", "firm_id": firm, "data": { "matter_id": firm } });
         let request = Request::builder()
             .method(Method::POST)

@@ -1,6 +1,6 @@
 //! `ingress`: events a second, one a request, over 64 connections that stay open, each committed before its 202; beside it
 //! pgbench with as many clients that commit the same row one by one.
-//! Knobs: SECONDS (of each measurement), ROUNDS.
+//! Options: SECONDS (of each measurement), ROUNDS.
 
 mod client;
 
@@ -18,7 +18,7 @@ use crate::options;
 use crate::pgbench::{self, Until};
 use crate::report::Report;
 use crate::system::{self, BenchSystem};
-use crate::workload::Field;
+use crate::workload::Workload;
 
 use client::{Caller, Sent};
 
@@ -40,7 +40,7 @@ pub(crate) async fn run() -> Result<bool> {
     // Without workers: what is measured on both sides is the append alone.
     let system = BenchSystem::start(system::settings(0, 32)).await?;
     report.ran_on(&system.app.admin).await?;
-    Field::new(1, 1).found(&system.app.admin, "clio").await?;
+    Workload::new(1, 1).found(&system.app.admin, "clio").await?;
     system.app.admin.execute(TABLE).await?;
     let (mut ours, mut base, mut p99s, mut accepted) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for _ in 0..rounds {

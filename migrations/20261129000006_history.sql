@@ -126,8 +126,8 @@ create unique index links_effect_key on links (firm_id, platform, region, accoun
   where superseded_at is null;
 create index links_children on links (parent_id, sha256) where parent_id is not null;
 create index links_doubted on links (doubted_at) where doubted_at is not null and swept < 2;
--- Creations of one record under another key.
-create index links_creating on links (firm_id, record_id) where state = 'creating';
+-- Creations of one record under another key, in doubt or not seen yet.
+create index links_creating on links (firm_id, record_id) where state in ('creating', 'accepted');
 -- Creations whose doubt no claim has noted.
 create index links_in_doubt on links (send_until) where state = 'creating' and doubted_at is null and swept < 2;
 select guard_by_firm('links');

@@ -94,7 +94,8 @@ create type job_outcome as (
   follow_ups jsonb,
   requeue_code text,
   probe boolean,
-  continue_lane boolean);
+  continue_lane boolean,
+  waits_anew boolean);
 
 -- A job whose outcome was written: where it stood in its lane, and what its follow-ups inherit.
 create type ended_job as (

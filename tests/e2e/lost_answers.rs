@@ -201,3 +201,32 @@ async fn a_sweep_after_an_edit_only_reads() {
     assert!(!calls.is_empty());
     app.finish().await;
 }
+
+/// One look that the provider refuses keeps no other from its own.
+#[tokio::test]
+async fn a_sweep_goes_on_behind_a_look_that_is_refused() {
+    let (app, firm) = doubting().await;
+    let client = Person::new("Ann", "Lee", Some("ann.lee@example.com"));
+    let client = app.client(firm, &client).await.unwrap();
+    let matter = app.matter(firm, client, "Lee v. Lee", None).await.unwrap();
+    app.sync(matter).await.unwrap();
+    let forbidden = json!({ "status": 403, "body": { "error": { "type": "ForbiddenError", "message": "no" } } });
+    app.fault("GET", "/api/v4/contacts.json", 99, &forbidden)
+        .await
+        .unwrap();
+    for statement in [
+        "update links set doubted_at = now() - interval '1 hour' - (kind = 'contact')::integer * interval '1 minute'",
+        "delete from schedules where name = 'sweep_links'",
+    ] {
+        sqlx::query(statement).execute(&app.admin).await.unwrap();
+    }
+
+    app.counted("select count(*) from links where swept = 1", 2)
+        .await;
+
+    app.clear_faults().await.unwrap();
+    let refused =
+        "select count(*) from activity where details -> 'look_refused' -> 0 ->> 'kind' = 'contact'";
+    app.counted(refused, 1).await;
+    app.finish().await;
+}

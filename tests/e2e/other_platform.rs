@@ -247,6 +247,89 @@ async fn answers_that_are_lost_there_lead_to_no_second_record() {
     app.finish().await;
 }
 
+/// The address is corrected while the contact is accepted and not shown yet: it is the same person, and no second one is sent.
+#[tokio::test]
+async fn an_address_that_is_corrected_before_the_contact_shows_leads_to_no_second_contact() {
+    let app = start_with_it("2000/1s").await;
+    app.unlimited().await;
+    app.change_test(&json!({ "visible_after_ms": [2_500, 3_000] }))
+        .await;
+    let firm = app.firm_there("account-1").await;
+    let client = app.ann(firm).await;
+    app.approved(firm, client, "Lee v. Lee").await;
+    app.counted("select count(*) from links where state = 'accepted'", 1)
+        .await;
+    sqlx::query("update clients set email = 'corrected@example.com'")
+        .execute(&app.admin)
+        .await
+        .unwrap();
+    app.settled(SOON).await.unwrap();
+
+    assert_eq!(app.there().await, (1, 1, 1));
+    app.finish().await;
+}
+
+/// The two minutes count for each record: a job that waited long for its contact has them again for its matter.
+#[tokio::test]
+async fn each_record_has_its_own_two_minutes() {
+    let app = start_with_it("2000/1s").await;
+    app.unlimited().await;
+    app.change_test(&json!({ "never_visible": true })).await;
+    let firm = app.firm_there("account-1").await;
+    let client = app.ann(firm).await;
+    app.approved(firm, client, "Lee v. Lee").await;
+    app.counted("select count(*) from links where looks > 1", 1)
+        .await;
+    sqlx::query("update jobs set waiting_since = waiting_since - interval '114 seconds'")
+        .execute(&app.admin)
+        .await
+        .unwrap();
+    app.change_test(
+        &json!({ "never_visible": false, "show_all": true, "visible_after_ms": [9_000, 9_000] }),
+    )
+    .await;
+    app.settled(SOON).await.unwrap();
+
+    assert_eq!(app.there().await, (1, 1, 1));
+    let failed = "select count(*) from jobs where state = 'failed'";
+    assert_eq!(app.count(failed).await.unwrap(), 0);
+    app.finish().await;
+}
+
+/// A look finds the announced file, whose own read does not show it yet: it is waited for, and not announced a second time.
+#[tokio::test]
+async fn a_file_that_a_look_has_found_and_that_does_not_show_yet_is_waited_for() {
+    let app = start_with_it("2000/1s").await;
+    app.unlimited().await;
+    let firm = app.firm_there("account-1").await;
+    let client = app.ann(firm).await;
+    app.approved(firm, client, "Lee v. Lee").await;
+    app.settled(SOON).await.unwrap();
+    app.change_test(&json!({ "visible_after_ms": [20_000, 20_000] }))
+        .await;
+    let lost = json!({ "lose_answer": true });
+    app.fault_at(Platform::Test, "POST", "/v1/matters/*/files", 1, &lost)
+        .await
+        .unwrap();
+    let matter: Uuid = sqlx::query_scalar("select id from matters")
+        .fetch_one(&app.admin)
+        .await
+        .unwrap();
+    let matter = Matter {
+        id: matter,
+        firm,
+        client,
+    };
+    let upload = app.upload(matter, "b.pdf", None, b"b").await.unwrap();
+    app.approve(&[upload]).await.unwrap();
+    app.settled(LONG).await.unwrap();
+
+    assert_eq!(app.there().await, (1, 1, 2));
+    let failed = "select count(*) from jobs where state = 'failed'";
+    assert_eq!(app.count(failed).await.unwrap(), 0);
+    app.finish().await;
+}
+
 /// One firm on both platforms: each event reaches both.
 #[tokio::test]
 async fn a_firm_on_two_platforms_has_everything_on_both() {

@@ -393,6 +393,33 @@ async fn a_changed_file_of_a_known_upload_is_never_called_already_there() {
     synced.app.finish().await;
 }
 
+/// The confirmation was carried out and its answer lost; the file is replaced before the retry. The old bytes are there.
+#[tokio::test]
+async fn a_file_that_changes_between_its_confirmation_and_the_answer_is_named() {
+    let synced = synced().await;
+    let app = &synced.app;
+    let lost = json!({ "lose_answer": true, "delay_ms": 1000 });
+    app.fault("PATCH", "/api/v4/documents/*", 1, &lost)
+        .await
+        .unwrap();
+    let upload = synced.approve_file(synced.matter, b"bytes of b").await;
+    app.counted(
+        "select count(*) from links where state = 'accepted' and transferred_at is not null",
+        1,
+    )
+    .await;
+    let file = app.folder.join("files").join(upload.id.to_string());
+    std::fs::write(file, b"other bytes").unwrap();
+    synced.settled().await;
+
+    assert_eq!(
+        synced.last_line().await,
+        "sync_document failed file_changed"
+    );
+    synced.assert_held((1, 1, 2)).await;
+    synced.app.finish().await;
+}
+
 /// A person's retry counts as his wish.
 #[tokio::test]
 async fn a_retry_of_a_person_asks_by_name() {
@@ -510,4 +537,41 @@ async fn a_contact_that_is_merged_within_the_doubt_leads_to_no_second_record() {
         assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1), "{lost}");
         app.finish().await;
     }
+}
+
+/// A person empties the reference, which looks like rubbish, while the creation is in doubt: the matter may be the one, so no second is sent.
+#[tokio::test]
+async fn a_matter_whose_reference_a_person_empties_within_the_doubt_is_never_doubled() {
+    let app = start_with(AppSettings {
+        visibility_delay: Duration::from_secs(4),
+        ..AppSettings::default()
+    })
+    .await;
+    let firm = app.firm().await.unwrap();
+    app.connect(firm).await.unwrap();
+    let person = Person::new("Ann", "Lee", Some(EMAIL));
+    let client = app.client(firm, &person).await.unwrap();
+    let matter = app.matter(firm, client, "First", None).await.unwrap();
+    let lost = json!({ "lose_answer": true });
+    app.fault("POST", "/api/v4/matters.json", 1, &lost)
+        .await
+        .unwrap();
+    let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
+    app.approve(&[upload]).await.unwrap();
+    let id = eventually(SOON, || async {
+        let clio = app.clio().await.unwrap();
+        clio["matters"].get(0).map(|matter| matter["id"].clone())
+    });
+    let emptied =
+        json!({ "kind": "matter", "id": id.await.unwrap(), "data": { "client_reference": "" } });
+    app.change(&json!({ "update": emptied })).await.unwrap();
+    app.settled(SOON).await.unwrap();
+
+    assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 0));
+    let lines = app.log_lines(firm).await.unwrap();
+    assert!(
+        lines.contains(&"sync_matter failed duplicate_suspected".to_owned()),
+        "{lines:?}"
+    );
+    app.finish().await;
 }

@@ -28,6 +28,7 @@ pub(crate) async fn run(execution: &Execution) -> Instruction {
         Job::Unknown => Instruction::Snooze {
             wait: NEWER_WORKER,
             reason: Waiting::NewerWorker,
+            anew: false,
         },
     }
 }

@@ -13,7 +13,7 @@
 --   'not_visible' it was accepted, and its next look is due in wait_ms
 --   'busy'        another lane is at it: come back in wait_ms
 --   'in_doubt'    a worker died in the middle: the record may still appear, come back in wait_ms
---   'look'        its time to appear is over: look for what was sent among what was created since created_at. Then
+--   'look'        its time to appear is over: look for what was sent among what was created since created_at (the intent's time). Then
 --                 adopt it, or claim again with link_found_nothing.
 --   'lost'        the caller's own fence is stale
 --
@@ -96,13 +96,16 @@ begin
     end if;
     update links link set holder_lane = p_lane, holder_fence = p_fence where link.id = v_link.id;
     verdict := 'look';
-    created_at := v_link.created_at;
+    -- The intent was written 2 s of waiting and 3 s of sending before this, at the earliest.
+    created_at := v_link.send_until - interval '10 s';
     sent := v_link.sent;
   else
-    update links link set holder_lane = p_lane, holder_fence = p_fence, parent_id = p_parent, sha256 = p_sha256
+    -- Also the record: clients with one e-mail meet in one link, and its doubt belongs to the one that sends.
+    update links link set holder_lane = p_lane, holder_fence = p_fence, record_id = p_record,
+      parent_id = p_parent, sha256 = p_sha256
     where link.id = v_link.id
-      and (link.holder_lane, link.holder_fence, link.parent_id, link.sha256)
-        is distinct from (p_lane, p_fence, p_parent, p_sha256);
+      and (link.holder_lane, link.holder_fence, link.record_id, link.parent_id, link.sha256)
+        is distinct from (p_lane, p_fence, p_record, p_parent, p_sha256);
     verdict := 'mine';
     looked_ago_ms := (extract(epoch from v_now - v_link.looked_at) * 1000)::bigint;
   end case;

@@ -1,6 +1,5 @@
--- A search found nothing p_ago_ms ago, or the provider answered then that it refused: the record is not there. The key
--- stays claimed by the caller.
--- p_ago_ms null: a look found nothing of what was sent, which is no search: a record that stood before may be found yet.
+-- A search found nothing p_ago_ms ago. The key stays claimed by the caller.
+-- p_ago_ms null: a look found nothing of what was sent, which is no search: a search may still find an older record.
 -- The age is an argument: a worker that was frozen behind its search must not make an old search look new.
 create or replace function link_found_nothing(p_link uuid, p_lane text, p_fence bigint, p_ago_ms bigint) returns boolean
 language plpgsql volatile as $$

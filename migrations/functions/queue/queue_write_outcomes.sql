@@ -27,7 +27,8 @@ begin
         else job.run_at end,
       waiting_for = case outcome.effect when 'later' then outcome.waiting_for end,
       waiting_since = case when outcome.effect = 'later' then
-        queue_waiting_since(job.waiting_for, job.waiting_since, outcome.waiting_for, p_now) end,
+        queue_waiting_since(
+          job.waiting_for, job.waiting_since, outcome.waiting_for, outcome.waits_anew, p_now) end,
       state = case outcome.effect when 'fail' then 'failed' else job.state end,
       code = case outcome.effect when 'fail' then outcome.code end,
       error_message = case outcome.effect when 'fail' then outcome.message end,

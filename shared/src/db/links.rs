@@ -321,21 +321,39 @@ pub async fn is_taken(
     .await
 }
 
-/// Notes whether a read found a linked record. Returns how long to wait for the second answer that a missing record is proved by: zero when
+/// A create was refused, or was never sent. False: the caller's lease does not hold the link any more.
+pub async fn not_sent(
+    db: &mut PgConnection,
+    link: LinkId,
+    job: &LeasedJob,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select link_not_sent($1, $2, $3) as "held!""#,
+        link.0,
+        job.lane,
+        job.fence
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Notes whether a read, begun at `read_at`, found a linked record. Returns how long to wait for the second answer that a missing record is proved by: zero when
 /// this is it, or when it was found. None: the caller's lease is gone.
 pub async fn note_missing(
     db: &mut PgConnection,
     link: LinkId,
     job: &LeasedJob,
     missing: bool,
+    read_at: Moment,
     between: Duration,
 ) -> Result<Option<Duration>, sqlx::Error> {
     let noted = sqlx::query!(
-        r#"select held as "held!", wait_ms from link_note_missing($1, $2, $3, $4, $5)"#,
+        r#"select held as "held!", wait_ms from link_note_missing($1, $2, $3, $4, $5, $6)"#,
         link.0,
         job.lane,
         job.fence,
         missing,
+        i64::try_from(read_at.elapsed().as_millis()).unwrap_or(i64::MAX),
         i32::try_from(between.as_millis()).unwrap_or(i32::MAX),
     )
     .fetch_one(db)
@@ -388,7 +406,7 @@ pub async fn find_other_doubt(
     sqlx::query_scalar!(
         r#"select effect_key from links
            where firm_id = $1 and platform = $2 and region = $3 and account_id = $4 and kind = $5 and record_id = $6
-             and effect_key <> $7 and state = 'creating' and num_nulls(superseded_at) = 1
+             and effect_key <> $7 and state in ('creating', 'accepted') and num_nulls(superseded_at) = 1
            order by created_at limit 1"#,
         account.firm_id.0,
         account.platform.as_str(),
@@ -417,6 +435,8 @@ pub struct Doubted {
     pub since: DateTime<Utc>,
     /// How often it was looked at since the doubt.
     pub swept: i16,
+    /// When a claim noted the doubt.
+    pub doubted_at: Option<DateTime<Utc>>,
 }
 
 /// Connections with doubted links whose look is due: ten minutes after the doubt, and a day after it.
@@ -442,7 +462,7 @@ pub async fn list_doubted(
     limit: i64,
 ) -> Result<Vec<Doubted>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select id, kind, record_id, external_id, created_at, swept, sent,
+        r#"select id, kind, record_id, external_id, created_at, swept, sent, doubted_at,
              (select p.external_id from links p where p.id = k.parent_id) as parent
            from links k
            where firm_id = $1 and platform = $2 and region = $3 and account_id = $4 and swept < 2
@@ -469,6 +489,7 @@ pub async fn list_doubted(
                 sent: read_sent(row.sent)?,
                 since: row.created_at,
                 swept: row.swept,
+                doubted_at: row.doubted_at,
             })
         })
         .collect()
@@ -481,9 +502,10 @@ pub async fn set_swept(
     job: &LeasedJob,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select link_set_swept($1, $2, $3, $4) as "held!""#,
+        r#"select link_set_swept($1, $2, $3, $4, $5) as "held!""#,
         link.link.0,
         link.swept,
+        link.doubted_at,
         job.lane,
         job.fence
     )

@@ -57,6 +57,9 @@ pub struct Sent {
     /// Of a matter: the reference is our own id, which no other matter has; a case number may be another matter's too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unique: bool,
+    /// Of a matter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// Of a contact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
@@ -88,6 +91,7 @@ impl Sent {
             contact: Some(contact.clone()),
             reference: Some(digests.of(&normalised_text(&matter.reference()))),
             unique: matter.has_unique_reference(),
+            title: Some(digests.of(&normalised_text(&matter.title))),
             ..Self::default()
         }
     }

@@ -16,6 +16,8 @@ pub enum Instruction {
     Snooze {
         wait: Duration,
         reason: Waiting,
+        /// The reason's time limit begins now: the job waits for another record than before.
+        anew: bool,
     },
     /// The provider's limit was hit. `paused` says for how long; a full wait that ends in another 429 counts.
     Limited {

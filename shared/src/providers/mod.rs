@@ -49,7 +49,9 @@ pub struct Created {
 pub enum Presence {
     /// It is there, and complete.
     There,
-    /// The platform says, in its own error shape, that it is not there; or it is not complete yet.
+    /// It is there, and not complete: its bytes are missing, or those of a new version.
+    Incomplete,
+    /// The platform says, in its own error shape, that it is not there.
     Missing,
     /// The platform accepted it first and refused it then.
     Rejected(Words),

@@ -49,6 +49,9 @@ pub struct Outcome {
     pub probe: bool,
     /// If the lane's next job is due, this worker takes it at once, because no other job waits for the slot.
     pub continue_lane: bool,
+    /// The time limit of what it waits for begins now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub waits_anew: bool,
 }
 
 /// One execution for the history.

@@ -67,7 +67,8 @@ pub(crate) async fn presence(
 ) -> Result<Presence, CallError> {
     match read(session, matter, id).await {
         Ok(found) if found.uploaded => Ok(Presence::There),
-        Ok(_) | Err(CallError::Provider(ProviderError::NotFound)) => Ok(Presence::Missing),
+        Ok(_) => Ok(Presence::Incomplete),
+        Err(CallError::Provider(ProviderError::NotFound)) => Ok(Presence::Missing),
         Err(error) => Err(error),
     }
 }

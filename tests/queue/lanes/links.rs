@@ -9,8 +9,9 @@ use crate::test_queue::{Leased, TestQueue};
 const SUPERSEDE: &str = "select link_supersede($1, $2, $3, 'gone')";
 const COMPLETE: &str = "select link_complete($1, $2, $3, 'linked', '4711', null, true)";
 const TRANSFERRED: &str = "select link_set_transferred($1, $2, $3, true, 'hash', true)";
-const MISSING: &str = "select held from link_note_missing($1, $2, $3, true, 0)";
-const SWEPT: &str = "select link_set_swept($1, 0::smallint, $2, $3)";
+const MISSING: &str = "select held from link_note_missing($1, $2, $3, true, 0, 0)";
+const NOT_SENT: &str = "select link_not_sent($1, $2, $3)";
+const SWEPT: &str = "select link_set_swept($1, 0::smallint, null, $2, $3)";
 
 /// A job that holds a link, in a lane that runs.
 async fn holding(queue: &TestQueue, me: Uuid, link: Uuid) -> Leased {
@@ -41,7 +42,7 @@ async fn a_fence_that_no_longer_runs_writes_no_link() {
     let job = holding(&queue, Uuid::from_u128(10), link).await;
     lose_the_lane(&queue, &job).await;
 
-    for statement in [SUPERSEDE, COMPLETE, TRANSFERRED, MISSING, SWEPT] {
+    for statement in [SUPERSEDE, COMPLETE, TRANSFERRED, MISSING, NOT_SENT, SWEPT] {
         assert!(
             !queue.writes_link(statement, link, &job).await,
             "{statement}"
@@ -162,4 +163,27 @@ async fn a_second_doubt_of_a_link_has_its_own_two_looks() {
     assert_eq!(row.get::<String, _>("verdict"), "in_doubt");
     let fresh = "select count(*) from links where swept = 0 and doubted_at > app_now() - interval '1 minute'";
     assert_eq!(queue.count(fresh).await, 1);
+}
+
+/// Two clients with one e-mail meet in one link; the first never sent. The doubt belongs to the one that sends.
+#[tokio::test]
+async fn a_link_is_the_record_of_the_job_that_sends() {
+    let queue = TestQueue::start(1, 1).await;
+    let link = Uuid::from_u128(20);
+    let job = holding(&queue, Uuid::from_u128(10), link).await;
+    let claimed: Vec<String> = sqlx::query_scalar(
+        "select (link_claim(k.firm_id, k.platform, k.region, k.account_id, k.kind, k.effect_key, $1, null, null, $2, $3, 1000)).verdict
+         from links k",
+    )
+    .bind(Uuid::from_u128(77))
+    .bind(&job.lane)
+    .bind(job.fence)
+    .fetch_all(&queue.pool)
+    .await
+    .unwrap();
+
+    assert_eq!(claimed, ["mine"]);
+    let of_sender =
+        "select count(*) from links where record_id = '00000000-0000-0000-0000-00000000004d'";
+    assert_eq!(queue.count(of_sender).await, 1);
 }

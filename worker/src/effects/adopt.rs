@@ -11,7 +11,7 @@ use super::ensure::{Found, Record};
 use crate::context::Context;
 
 impl Context<'_> {
-    /// Looks for what was sent and links what it finds.
+    /// Looks for what was sent, and links nothing.
     pub(super) async fn look(
         &self,
         record: &mut dyn Record,
@@ -27,11 +27,7 @@ impl Context<'_> {
                 self.found_nothing(look.link, None).await?;
                 Ok(Found::Nothing)
             }
-            (1, _) => {
-                let id = found.remove(0);
-                self.adopt(record, look.link, &id).await?;
-                Ok(Found::Adopted(id))
-            }
+            (1, _) => Ok(Found::Sent(found.remove(0))),
             (0, false) => Ok(Found::Resembling(resembling)),
             _ => Err(suspected(&found)),
         }
@@ -79,7 +75,7 @@ pub(super) fn only_one(mut found: Vec<ExternalId>) -> Result<Option<ExternalId>,
 }
 
 /// An answer was lost, and each of these may be what was created.
-pub(super) fn suspected(found: &[ExternalId]) -> CallError {
+pub(crate) fn suspected(found: &[ExternalId]) -> CallError {
     Instruction::Fail(Failure::new(
         "duplicate_suspected",
         format!(

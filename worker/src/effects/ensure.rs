@@ -5,7 +5,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use shared::clock::Moment;
 use shared::domain::link::{Completed, Effect, Existing, Standing, Superseded};
-use shared::domain::outcome::Waiting;
 use shared::domain::{ExternalId, LinkId};
 use shared::providers::{CallError, Created, Looked, Presence};
 
@@ -90,8 +89,8 @@ impl How {
 
 /// What a look came to.
 pub(super) enum Found {
-    /// It was found, and its link is complete.
-    Adopted(ExternalId),
+    /// What was sent is there.
+    Sent(ExternalId),
     Nothing,
     /// These may be what was sent, edited by a person since.
     Resembling(Vec<ExternalId>),
@@ -119,7 +118,8 @@ impl Context<'_> {
                     replaced = Some(existing.external_id);
                 }
                 Step::Look(look) => match self.look(record, &look).await? {
-                    Found::Adopted(id) => {
+                    Found::Sent(id) => {
+                        self.adopt(record, look.link, &id).await?;
                         return Ok(ensured(look.link, id, How::Found, replaced));
                     }
                     Found::Nothing => {}
@@ -146,8 +146,9 @@ impl Context<'_> {
         let id = &existing.external_id;
         match existing.standing {
             Standing::Complete if record.is_questioned(existing) => {
+                let read_at = Moment::now();
                 let presence = record.read(self, id).await?;
-                let gone = self.is_gone(existing.link, existing.missing, presence);
+                let gone = self.is_gone(existing.link, existing.missing, read_at, presence);
                 Ok(!gone.await?)
             }
             Standing::Complete | Standing::Unfinished => Ok(true),
@@ -159,9 +160,9 @@ impl Context<'_> {
                     existing.standing = Standing::Complete;
                     Ok(true)
                 }
-                Presence::Missing => Err(CallError::Later {
+                Presence::Missing | Presence::Incomplete => Err(CallError::NotSeen {
                     wait: next_look,
-                    reason: Waiting::Provider,
+                    first: false,
                 }),
                 Presence::Rejected(words) => {
                     self.supersede(existing.link, Superseded::Rejected).await?;
@@ -179,7 +180,7 @@ impl Context<'_> {
         searched: bool,
     ) -> Result<Option<ExternalId>, CallError> {
         match self.look_under_old_keys(record).await? {
-            Found::Adopted(id) => Ok(Some(id)),
+            Found::Sent(id) => Ok(Some(id)),
             Found::Nothing if searched => Ok(None),
             Found::Nothing => self.search(record, link).await,
             // Corrected in the same way on both sides, it is found by what CaseHug says now.
@@ -223,14 +224,17 @@ impl Context<'_> {
         if created.visible {
             return Ok(ensured(link, created.id, How::Created, replaced));
         }
-        Err(CallError::Later {
+        Err(CallError::NotSeen {
             wait: FIRST_LOOK,
-            reason: Waiting::Provider,
+            first: true,
         })
     }
 
-    /// The record may have been edited while its creation is in doubt, and the link's key with it: what was sent under the old key is
-    /// looked for before anything is sent under the new one.
+    /// The record may have been edited while its creation is in doubt or not seen yet, and the link's key with it: what was sent under the
+    /// old key is looked for before anything is sent under the new one.
+    ///
+    /// The old link stays as it is. A worker that dies before the record's own link is complete then leaves the doubt; one that completed the
+    /// old link first would leave nothing to look for.
     async fn look_under_old_keys(&self, record: &mut dyn Record) -> Result<Found, CallError> {
         while let Some(key) = self.old_key(record.effect()).await? {
             let old = Effect {
@@ -238,7 +242,11 @@ impl Context<'_> {
                 ..record.effect().clone()
             };
             match self.claim(&old).await? {
-                Step::Exists(existing) => return Ok(Found::Adopted(existing.external_id)),
+                Step::Exists(mut existing) => {
+                    if self.stands(record, &mut existing).await? {
+                        return Ok(Found::Sent(existing.external_id));
+                    }
+                }
                 Step::Look(look) => match self.look(record, &look).await? {
                     Found::Nothing => {}
                     found => return Ok(found),

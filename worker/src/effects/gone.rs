@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use shared::clock::Moment;
 use shared::db::links;
 use shared::domain::LinkId;
 use shared::domain::link::Superseded;
-use shared::domain::outcome::{Failure, Instruction, Waiting};
+use shared::domain::outcome::{Failure, Instruction};
 use shared::providers::{CallError, Presence, Words};
 use shared::queue::StopReason;
 
@@ -13,20 +14,23 @@ use crate::context::Context;
 
 /// Between the two answers that a missing record is proved by, at most.
 const BETWEEN: Duration = Duration::from_secs(10);
+/// And at least, however short the visibility delay is set.
+const LEAST_BETWEEN: Duration = Duration::from_secs(1);
 
 impl Context<'_> {
-    /// What a read of a record that stood says: true when it is gone for certain, and its link retired. `missing`: the last read did not find
-    /// it either.
+    /// What a read of a record that stood, begun at `read_at`, says: true when it is gone for certain, and its link retired. `missing`: the
+    /// last read did not find it either.
     pub(crate) async fn is_gone(
         &self,
         link: LinkId,
         missing: bool,
+        read_at: Moment,
         presence: Presence,
     ) -> Result<bool, CallError> {
         match presence {
-            Presence::There => {
+            Presence::There | Presence::Incomplete => {
                 if missing {
-                    self.note_missing(link, false).await?;
+                    self.note_missing(link, false, read_at).await?;
                 }
                 Ok(false)
             }
@@ -35,12 +39,10 @@ impl Context<'_> {
                 Err(self.rejected(words))
             }
             Presence::Missing => {
-                let wait = self.note_missing(link, true).await?;
+                let wait = self.note_missing(link, true, read_at).await?;
                 if !wait.is_zero() {
-                    return Err(CallError::Later {
-                        wait,
-                        reason: Waiting::Provider,
-                    });
+                    let first = !missing;
+                    return Err(CallError::NotSeen { wait, first });
                 }
                 if !self.provider.sees_account(&self.session).await? {
                     return Err(self.unseen());
@@ -51,11 +53,19 @@ impl Context<'_> {
         }
     }
 
-    async fn note_missing(&self, link: LinkId, missing: bool) -> Result<Duration, CallError> {
-        let between = self.configured.visibility_delay.min(BETWEEN);
+    async fn note_missing(
+        &self,
+        link: LinkId,
+        missing: bool,
+        read_at: Moment,
+    ) -> Result<Duration, CallError> {
+        let between = self
+            .configured
+            .visibility_delay
+            .clamp(LEAST_BETWEEN, BETWEEN);
         let job = &self.execution.job;
         let mut db = self.execution.environment.database.worker().await?;
-        let wait = links::note_missing(&mut db, link, job, missing, between).await?;
+        let wait = links::note_missing(&mut db, link, job, missing, read_at, between).await?;
         db.commit().await?;
         wait.ok_or(CallError::Stopped(StopReason::LeaseLost))
     }

@@ -140,6 +140,7 @@ async fn perform(
             Instruction::Snooze {
                 wait: std::time::Duration::ZERO,
                 reason: Waiting::Shutdown,
+                anew: false,
             },
             calls,
         ),

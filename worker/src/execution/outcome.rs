@@ -83,10 +83,15 @@ pub(crate) fn decide(
             },
             ..blank
         },
-        Instruction::Snooze { reason, .. } if has_waited_enough(job, reason) => {
-            failed(blank, waited_in_vain(reason))
-        }
-        Instruction::Snooze { wait, reason } => snoozed(blank, wait, reason),
+        Instruction::Snooze {
+            reason,
+            anew: false,
+            ..
+        } if has_waited_enough(job, reason) => failed(blank, waited_in_vain(reason)),
+        Instruction::Snooze { wait, reason, anew } => Outcome {
+            waits_anew: anew,
+            ..snoozed(blank, wait, reason)
+        },
         Instruction::Limited { .. } if job.limited >= retry::MAX_LIMITED => {
             let failure = Failure::new(
                 "provider_limited",
@@ -231,6 +236,7 @@ fn blank(job: &LeasedJob, ran: Ran) -> Outcome {
         requeue_code: None,
         probe: job.work == Job::Probe,
         continue_lane: false,
+        waits_anew: false,
     }
 }
 
@@ -279,6 +285,7 @@ mod tests {
         let snooze = Instruction::Snooze {
             wait: Duration::from_secs(3),
             reason: Waiting::Limited,
+            anew: false,
         };
         let outcome = decided(&job(5, 2), snooze);
 
@@ -297,7 +304,8 @@ mod tests {
                 ..job(0, 0)
             };
             let wait = Duration::from_secs(1);
-            decided(&job, Instruction::Snooze { wait, reason }).code
+            let anew = false;
+            decided(&job, Instruction::Snooze { wait, reason, anew }).code
         };
         let (just, long, hours) = (
             Duration::from_secs(119),

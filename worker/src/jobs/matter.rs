@@ -10,7 +10,7 @@ use shared::providers::{CallError, Created, Looked, Presence, ProviderError};
 use super::contact::Contact;
 use super::practice_area::Area;
 use crate::context::Context;
-use crate::effects::{Ensured, How, Look, Record};
+use crate::effects::{Ensured, How, Look, Record, suspected};
 
 pub(super) struct MatterRecord<'a> {
     matter: &'a Matter,
@@ -85,7 +85,12 @@ impl Record for MatterRecord<'_> {
         let sent = Sent::of_matter(context.session.digests(), self.matter, &contact.id);
         let looked = self.look(context, &Look { link, since, sent }).await?;
         let kind = self.effect.kind;
-        Ok(Some(context.untaken(kind, looked.found).await?))
+        let found = context.untaken(kind, looked.found).await?;
+        let resembling = context.untaken(kind, looked.resembling).await?;
+        match (found.is_empty(), resembling.is_empty()) {
+            (true, false) => Err(suspected(&resembling)),
+            _ => Ok(Some(found)),
+        }
     }
 
     /// It asks for what was sent: the client, or his e-mail, may be another by now, and nothing is created on the way of a look.

@@ -19,11 +19,11 @@ const MISS_HOLDS: Duration = Duration::from_mins(10);
 pub(super) struct Area {
     pub(super) id: Option<ExternalId>,
     pub(super) note: Option<&'static str>,
-    from: From,
+    from: Source,
 }
 
 #[derive(PartialEq, Eq)]
-enum From {
+enum Source {
     /// No list was needed.
     Nowhere,
     Cache,
@@ -33,18 +33,18 @@ enum From {
 impl Area {
     /// It may be gone at the provider by now.
     pub(super) fn is_from_cache(&self) -> bool {
-        self.from == From::Cache && self.id.is_some()
+        self.from == Source::Cache && self.id.is_some()
     }
 
     fn none(note: &'static str) -> Self {
         Self {
             id: None,
             note: Some(note),
-            from: From::Nowhere,
+            from: Source::Nowhere,
         }
     }
 
-    fn picked(id: Option<ExternalId>, from: From) -> Self {
+    fn picked(id: Option<ExternalId>, from: Source) -> Self {
         let note = id.is_none().then_some("missing_at_provider");
         Self { id, note, from }
     }
@@ -57,11 +57,11 @@ impl Context<'_> {
             Err(note) => return Ok(Area::none(note)),
         };
         match self.cached_area(name, AREAS_HOLD).await? {
-            Cached::Found(id) => Ok(Area::picked(Some(id), From::Cache)),
+            Cached::Found(id) => Ok(Area::picked(Some(id), Source::Cache)),
             Cached::Lacking
                 if matches!(self.cached_area(name, MISS_HOLDS).await?, Cached::Lacking) =>
             {
-                Ok(Area::picked(None, From::Cache))
+                Ok(Area::picked(None, Source::Cache))
             }
             Cached::Lacking | Cached::Stale => self.listed_area(name).await,
         }
@@ -77,7 +77,7 @@ impl Context<'_> {
 
     async fn listed_area(&self, name: &str) -> Result<Area, CallError> {
         let areas = self.fetch_areas().await?;
-        Ok(Area::picked(pick(&areas, name), From::Provider))
+        Ok(Area::picked(pick(&areas, name), Source::Provider))
     }
 
     /// What the firm calls it; or why there is none.

@@ -9,7 +9,7 @@ use shared::db::links::{self, Doubted};
 use shared::domain::link::LinkKind;
 use shared::domain::outcome::{Instruction, Report};
 use shared::domain::{ExternalId, UploadId};
-use shared::providers::{CallError, Looked, Search};
+use shared::providers::{CallError, Looked, ProviderError, Search};
 use shared::queue::StopReason;
 
 use crate::context::{Context, Execution};
@@ -24,37 +24,84 @@ pub async fn run(execution: &Execution) -> Instruction {
         .await
 }
 
+/// What a sweep has found so far.
+#[derive(Default)]
+struct Swept {
+    looked: usize,
+    suspected: Vec<Value>,
+    /// Links whose look the provider refused: it would refuse it again, and the others wait.
+    refused: Vec<Value>,
+}
+
+impl Swept {
+    fn report(self) -> Report {
+        let mut details = Map::from_iter([("looked".to_owned(), json!(self.looked))]);
+        for (name, links) in [
+            ("duplicate_suspected", self.suspected),
+            ("look_refused", self.refused),
+        ] {
+            if !links.is_empty() {
+                details.insert(name.into(), Value::Array(links));
+            }
+        }
+        Report {
+            details,
+            ..Report::default()
+        }
+    }
+}
+
+/// A refusal that the next look would meet again.
+fn is_final(error: &ProviderError) -> bool {
+    matches!(
+        error,
+        ProviderError::NotFound | ProviderError::Forbidden | ProviderError::Invalid { .. }
+    )
+}
+
 impl Context<'_> {
     async fn sweep(&self) -> Result<Report, CallError> {
         let mut db = self.execution.environment.database.worker().await?;
         let doubted = links::list_doubted(&mut db, &self.account, LOOKS).await?;
         db.commit().await?;
-        let mut suspected = Vec::new();
+        let mut swept = Swept::default();
         for link in &doubted {
-            let others = self.look_again(link).await?;
-            if !others.is_empty() {
-                metrics::counter!("casehug_duplicates_suspected_total").increment(1);
-                tracing::error!(link.id = %link.link, link.kind = link.kind.as_str(), "a duplicate is suspected at the provider");
-                suspected.push(
-                    json!({ "kind": link.kind.as_str(), "record_id": link.record_id,
+            match self.sweep_one(link, &mut swept).await {
+                Ok(()) => swept.looked += 1,
+                // What was found is reported now: the next sweep begins behind it.
+                Err(_) if swept.looked > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(swept.report())
+    }
+
+    async fn sweep_one(&self, link: &Doubted, swept: &mut Swept) -> Result<(), CallError> {
+        let others = match self.look_again(link).await {
+            Ok(others) => others,
+            Err(CallError::Provider(error)) if is_final(&error) => {
+                swept
+                    .refused
+                    .push(json!({ "kind": link.kind.as_str(), "record_id": link.record_id }));
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        let mut db = self.execution.environment.database.worker().await?;
+        let held = links::set_swept(&mut db, link, &self.execution.job).await?;
+        db.commit().await?;
+        if !held {
+            return Err(CallError::Stopped(StopReason::LeaseLost));
+        }
+        if !others.is_empty() {
+            metrics::counter!("casehug_duplicates_suspected_total").increment(1);
+            tracing::error!(link.id = %link.link, link.kind = link.kind.as_str(), "a duplicate is suspected at the provider");
+            swept.suspected.push(
+                json!({ "kind": link.kind.as_str(), "record_id": link.record_id,
                     "external_id": link.external_id, "others": others }),
-                );
-            }
-            let mut db = self.execution.environment.database.worker().await?;
-            let held = links::set_swept(&mut db, link, &self.execution.job).await?;
-            db.commit().await?;
-            if !held {
-                return Err(CallError::Stopped(StopReason::LeaseLost));
-            }
+            );
         }
-        let mut details = Map::from_iter([("looked".to_owned(), json!(doubted.len()))]);
-        if !suspected.is_empty() {
-            details.insert("duplicate_suspected".into(), Value::Array(suspected));
-        }
-        Ok(Report {
-            details,
-            ..Report::default()
-        })
+        Ok(())
     }
 
     /// All records at the provider that could be the doubted one and stand for no other record of CaseHug. The search uses what was sent,

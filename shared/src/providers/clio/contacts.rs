@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::providers::{Call, CallError, Created, Looked, Session};
 
-use super::{created, created_since, list_all, wire};
+use super::{Likeness, created, created_since, list_all, wire};
 
 const PATH: &str = "/contacts.json";
 
@@ -68,15 +68,8 @@ pub(super) async fn look(
     Ok(looked)
 }
 
-enum Likeness {
-    Same,
-    /// It may be what was sent, and a person has corrected it since.
-    Resembling,
-    Other,
-}
-
-/// The e-mail decides; without one, name and phone must be equal. Where the e-mails differ, an equal name or an equal phone leaves a doubt:
-/// a person may have corrected the address within the minute, or it is another person of the same family.
+/// The e-mail decides; without one, name and phone must be equal. A record of the same name alone leaves a doubt: a person may have corrected
+/// its address or its phone within the minute. A phone alone does not, because many persons share one.
 fn likeness(contact: &wire::Contact, sent: &Sent, digests: &Digests) -> Likeness {
     let mut addresses = contact
         .email_addresses
@@ -95,7 +88,7 @@ fn likeness(contact: &wire::Contact, sent: &Sent, digests: &Digests) -> Likeness
     let no_email = sent.email.is_none() && contact.email_addresses.is_empty();
     match (same_name, same_phone) {
         (true, true) if no_email => Likeness::Same,
-        (true, true) => Likeness::Resembling,
+        (true, _) => Likeness::Resembling,
         _ => Likeness::Other,
     }
 }

@@ -116,7 +116,8 @@ pub(super) async fn slot(
 pub(super) async fn presence(session: &Session, id: &ExternalId) -> Result<Presence, CallError> {
     match slot(session, id, 0).await {
         Ok(slot) if slot.complete => Ok(Presence::There),
-        Ok(_) | Err(CallError::Provider(ProviderError::NotFound)) => Ok(Presence::Missing),
+        Ok(_) => Ok(Presence::Incomplete),
+        Err(CallError::Provider(ProviderError::NotFound)) => Ok(Presence::Missing),
         Err(error) => Err(error),
     }
 }

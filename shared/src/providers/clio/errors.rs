@@ -6,24 +6,39 @@ use serde_json::Value;
 use crate::providers::Refusal;
 
 #[derive(Deserialize)]
-struct ErrorBody {
-    error: Value,
-    error_description: Option<String>,
+#[serde(untagged)]
+enum ErrorBody {
+    Api {
+        error: ApiError,
+    },
+    OAuth {
+        error: String,
+        error_description: String,
+    },
 }
 
+#[derive(Deserialize)]
+struct ApiError {
+    #[serde(rename = "type")]
+    kind: String,
+    message: Option<Value>,
+}
+
+/// A proxy's JSON, such as `{"status":404,"error":"Not Found"}`, is neither.
 pub(super) fn read_refusal(body: &[u8]) -> Option<Refusal> {
-    let ErrorBody {
-        error,
-        error_description,
-    } = serde_json::from_slice(body).ok()?;
-    let kind = error.get("type").unwrap_or(&error).as_str();
-    let message = error.get("message").and_then(Value::as_str);
+    let (kind, message) = match serde_json::from_slice(body).ok()? {
+        ErrorBody::Api { error } => {
+            let message = error.message.as_ref().and_then(Value::as_str);
+            (error.kind, message.unwrap_or_default().to_owned())
+        }
+        ErrorBody::OAuth {
+            error,
+            error_description,
+        } => (error, error_description),
+    };
     Some(Refusal {
-        kind: kind.map(str::to_owned),
-        message: message
-            .map(str::to_owned)
-            .or(error_description)
-            .unwrap_or_default(),
+        kind: Some(kind),
+        message,
     })
 }
 
@@ -41,7 +56,15 @@ mod tests {
         assert_eq!(nested.message, "no");
         assert_eq!(flat.kind.as_deref(), Some("invalid_token"));
         assert_eq!(flat.message, "gone");
-        for other in ["<html>nginx</html>", "{}", "", r#"{"message":"Forbidden"}"#] {
+        for other in [
+            "<html>nginx</html>",
+            "{}",
+            "",
+            r#"{"message":"Forbidden"}"#,
+            r#"{"status":404,"error":"Not Found"}"#,
+            r#"{"error":null}"#,
+            r#"{"error":{"message":"no type"}}"#,
+        ] {
             assert!(read_refusal(other.as_bytes()).is_none(), "{other}");
         }
     }

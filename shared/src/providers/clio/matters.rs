@@ -6,13 +6,14 @@ use serde_json::{Map, json};
 
 use crate::domain::{
     ExternalId,
+    digest::Digests,
     link::{Creation, Sent},
     normal::normalised_text,
     records::Matter,
 };
 use crate::providers::{Call, CallError, Created, Looked, Session};
 
-use super::{created, created_since, list_all, number, wire};
+use super::{Likeness, created, created_since, list_all, number, wire};
 
 const PATH: &str = "/matters.json";
 
@@ -48,22 +49,41 @@ pub(super) async fn look(
 ) -> Result<Looked, CallError> {
     let query = [
         ("created_since", created_since(since)),
-        ("fields", "id,client_reference,client{id}".to_owned()),
+        (
+            "fields",
+            "id,client_reference,description,client{id}".to_owned(),
+        ),
     ];
     let created: Vec<wire::Matter> = list_all(session, PATH, &query).await?;
     let mut looked = Looked::default();
     for matter in created {
-        let reference = matter.client_reference.as_deref().map(normalised_text);
-        let reference = reference.map(|text| session.digests().of(&text));
-        if reference.is_none() || reference != sent.reference {
-            continue;
-        }
-        let client = matter.client.map(|client| client.id.into());
-        if sent.unique || client == sent.contact {
-            looked.found.push(matter.id.into());
-        } else {
-            looked.resembling.push(matter.id.into());
+        match likeness(&matter, sent, session.digests()) {
+            Likeness::Same => looked.found.push(matter.id.into()),
+            Likeness::Resembling => looked.resembling.push(matter.id.into()),
+            Likeness::Other => {}
         }
     }
     Ok(looked)
+}
+
+fn likeness(matter: &wire::Matter, sent: &Sent, digests: &Digests) -> Likeness {
+    let digest = |text: &str| Some(digests.of(&normalised_text(text)));
+    let reference = matter.client_reference.as_deref().unwrap_or_default();
+    let client = matter.client.as_ref().map(|client| client.id.into());
+    let same_client = client == sent.contact;
+    if digest(reference) == sent.reference {
+        return if sent.unique || same_client {
+            Likeness::Same
+        } else {
+            Likeness::Resembling
+        };
+    }
+    // A person may have replaced what looks like rubbish to him. The id of another of CaseHug's matters is another matter's.
+    let replaced =
+        reference.trim().is_empty() || sent.unique && reference.parse::<uuid::Uuid>().is_err();
+    let title = matter.description.as_deref().and_then(digest);
+    if replaced && same_client && title.is_some() && title == sent.title {
+        return Likeness::Resembling;
+    }
+    Likeness::Other
 }

@@ -213,6 +213,14 @@ impl Documents for Clio {
     }
 }
 
+/// How a record that a look has listed compares with what was sent.
+enum Likeness {
+    Same,
+    /// It may be what was sent, and a person has corrected it since.
+    Resembling,
+    Other,
+}
+
 /// One read. A 404 in Clio's own shape is an answer: not there, or not visible to this user (§6).
 async fn presence(
     session: &Session,

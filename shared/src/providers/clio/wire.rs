@@ -102,6 +102,7 @@ pub(super) struct PracticeArea {
 pub(super) struct Matter {
     pub(super) id: Id,
     pub(super) client_reference: Option<String>,
+    pub(super) description: Option<String>,
     pub(super) client: Option<Created>,
 }
 

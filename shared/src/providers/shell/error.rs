@@ -178,6 +178,9 @@ pub enum CallError {
     /// Not now: the budget is used up until then.
     #[error("not before {wait:?}")]
     Later { wait: Duration, reason: Waiting },
+    /// The provider does not show a record: come back. `first`: the wait for this record begins.
+    #[error("not seen yet")]
+    NotSeen { wait: Duration, first: bool },
     /// Never under this lease.
     #[error("the call was not permitted")]
     Stopped(StopReason),
@@ -199,9 +202,11 @@ impl CallError {
             Self::Provider(error) => error.proves_no_effect(),
             // Refused by our own deadline, before anything was sent.
             Self::Stopped(_) => true,
-            Self::Later { .. } | Self::NeedsReconnect | Self::Database(_) | Self::Decided(_) => {
-                false
-            }
+            Self::Later { .. }
+            | Self::NotSeen { .. }
+            | Self::NeedsReconnect
+            | Self::Database(_)
+            | Self::Decided(_) => false,
         }
     }
 
@@ -210,17 +215,28 @@ impl CallError {
     pub fn instruction(self, names: &Names) -> Instruction {
         match self {
             Self::Provider(error) => error.instruction(names),
-            Self::Later { wait, reason } => Instruction::Snooze { wait, reason },
+            Self::Later { wait, reason } => Instruction::Snooze {
+                wait,
+                reason,
+                anew: false,
+            },
+            Self::NotSeen { wait, first } => Instruction::Snooze {
+                wait,
+                reason: Waiting::Provider,
+                anew: first,
+            },
             Self::Stopped(StopReason::Cancelled) => Instruction::Skipped(SkipReason::Cancelled),
             Self::Stopped(StopReason::ConnectionChanged | StopReason::LeaseLost) => {
                 Instruction::Snooze {
                     wait: Duration::ZERO,
                     reason: Waiting::Shutdown,
+                    anew: false,
                 }
             }
             Self::Stopped(StopReason::Paused) => Instruction::Snooze {
                 wait: Duration::ZERO,
                 reason: Waiting::Paused,
+                anew: false,
             },
             Self::NeedsReconnect => Instruction::NeedsReconnect(needs_reconnect(names.title)),
             Self::Database(error) => {

@@ -154,7 +154,7 @@ impl Session {
         let granted = self.granted(permit).await?;
         let permit = self.gate.wait(&granted).await?;
         if let Err(withdrawn) = self.granted(permit).await {
-            self.forget(call, Moment::now()).await?;
+            self.forget(call).await?;
             return Err(withdrawn);
         }
         let answer = self.send(call, token, &granted).await;
@@ -165,7 +165,7 @@ impl Session {
         };
         self.gate.note_answered(&granted, &call.method, took).await;
         if result.as_ref().is_err_and(CallError::proves_no_effect) {
-            self.forget(call, granted.due).await?;
+            self.forget(call).await?;
         }
         result
     }
@@ -179,10 +179,10 @@ impl Session {
     }
 
     /// The record that the call was to create did not exist when the provider was asked: no look is needed.
-    async fn forget(&self, call: &Call, asked: Moment) -> Result<(), CallError> {
+    async fn forget(&self, call: &Call) -> Result<(), CallError> {
         if let Some(creation) = &call.creates {
             let mut db = self.gate.database().worker().await?;
-            links::found_nothing(&mut db, creation.link, self.gate.job(), Some(asked)).await?;
+            links::not_sent(&mut db, creation.link, self.gate.job()).await?;
             db.commit().await?;
         }
         Ok(())

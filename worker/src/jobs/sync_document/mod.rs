@@ -7,9 +7,10 @@ mod record;
 mod transfer;
 
 use serde_json::{Map, json};
+use shared::clock::Moment;
 use shared::db::{Transaction, links, matters};
 use shared::domain::link::{Bytes, Completed, Existing, LinkKind, Standing};
-use shared::domain::outcome::{Failure, Instruction, Report, SkipReason, Waiting};
+use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
 use shared::domain::records::Upload;
 use shared::domain::{ExternalId, LinkId, MatterId, UploadId};
 use shared::providers::{
@@ -127,10 +128,12 @@ impl Context<'_> {
             return Ok(None);
         };
         if same.before || same.missing || job.explicit {
+            let read_at = Moment::now();
             let read =
                 self.provider
                     .document(&self.session, &file.document.matter, &same.external_id);
-            if self.is_gone(same.link, same.missing, read.await?).await? {
+            let gone = self.is_gone(same.link, same.missing, read_at, read.await?);
+            if gone.await? {
                 return Ok(None);
             }
         }
@@ -144,7 +147,8 @@ impl Context<'_> {
             if let Some(report) = self.same_bytes(matter, file).await? {
                 return Ok(report);
             }
-            let mut record = Document::of(file, matter, self.execution.job.explicit);
+            let explicit = self.execution.job.explicit;
+            let mut record = Document::of(file, matter, explicit, self.is_told_of_bytes());
             let ensured = self.ensure(&mut record).await?;
             replaced = ensured.replaced.or(replaced);
             let filled = match (ensured.how, record.slot) {
@@ -154,7 +158,13 @@ impl Context<'_> {
                     self.continue_with(ensured.link, &ensured.id, file).await
                 }
             };
-            match filled? {
+            let filled = match filled {
+                Err(CallError::Provider(ProviderError::NotFound)) => {
+                    self.gone(ensured.link, false).await?
+                }
+                filled => filled?,
+            };
+            match filled {
                 // Its link is retired: it is made anew.
                 Filled::Gone => replaced = Some(ensured.id),
                 Filled::Done(mut report) => {
@@ -170,35 +180,60 @@ impl Context<'_> {
     /// Goes on where an earlier execution stopped: with the confirmation, or with the bytes.
     async fn go_on(&self, existing: Existing, file: &File) -> Result<Filled, CallError> {
         let changed = (existing.sha256.as_deref()).is_some_and(|sha256| sha256 != file.sha256);
-        let told = self.is_told_of_bytes();
+        let confirmed = self.is_told_of_bytes();
         let sent = existing.transferred_ago.is_some();
         match (existing.standing, &existing.version) {
             (Standing::Complete, _) if changed => Err(file_changed()),
             (Standing::Complete, _) => {
-                let details = [("already_there", json!(true))];
+                // What this very job brought there, before it waited or died, was not there before.
+                let word = if existing.before {
+                    "already_there"
+                } else {
+                    "uploaded"
+                };
+                let details = [(word, json!(true))];
                 Ok(Filled::Done(report(existing.external_id, details)))
             }
             // The firm may see the old bytes already.
-            _ if changed && sent && !told => Err(file_changed()),
-            (_, Some(version)) if sent && told && !changed => {
+            _ if changed && sent && !confirmed => Err(file_changed()),
+            (_, Some(version)) if sent && confirmed && !changed => {
                 self.confirm(&existing, version, file).await
             }
             (Standing::NotSeen { next_look }, _) => {
                 let slot = self.slot(&existing.external_id, file).await?;
-                let slot = slot.ok_or(CallError::Later {
+                let slot = slot.ok_or(CallError::NotSeen {
                     wait: next_look,
-                    reason: Waiting::Provider,
+                    first: false,
                 })?;
-                self.fill(existing.link, slot, file).await
+                self.send_to(&existing, slot, file, changed).await
             }
-            (Standing::Unfinished, _) => {
-                let gone = self.slot(&existing.external_id, file).await?;
-                let Some(slot) = gone else {
-                    return self.gone(&existing).await;
-                };
-                self.fill(existing.link, slot, file).await
-            }
+            (Standing::Unfinished, _) => match self.slot(&existing.external_id, file).await? {
+                Some(slot) => self.send_to(&existing, slot, file, changed).await,
+                None => self.gone(existing.link, existing.missing).await,
+            },
         }
+    }
+
+    /// Sends the bytes to a document that is there.
+    async fn send_to(
+        &self,
+        existing: &Existing,
+        slot: DocumentSlot,
+        file: &File,
+        changed: bool,
+    ) -> Result<Filled, CallError> {
+        let Existing { link, missing, .. } = *existing;
+        if missing {
+            self.is_gone(link, true, Moment::now(), Presence::There)
+                .await?;
+        }
+        if slot.complete && changed {
+            // A confirmation whose answer was lost: the old bytes are there.
+            let there = Completed::Linked(&slot.id);
+            self.session.complete(link, there).await?;
+            return Err(file_changed());
+        }
+        self.fill(link, slot, file).await
     }
 
     /// A document that a look has found.
@@ -208,10 +243,9 @@ impl Context<'_> {
         id: &ExternalId,
         file: &File,
     ) -> Result<Filled, CallError> {
-        match self.slot(id, file).await? {
-            Some(slot) => self.fill(link, slot, file).await,
-            None => Err(ProviderError::NotFound.into()),
-        }
+        let slot = self.slot(id, file).await?;
+        let slot = slot.ok_or(ProviderError::NotFound)?;
+        self.fill(link, slot, file).await
     }
 
     /// Fresh addresses; none where the provider says that the document is not there.
@@ -227,9 +261,9 @@ impl Context<'_> {
     }
 
     /// An unfinished document is not there. No person has seen it, so it is made anew as soon as its absence is certain.
-    async fn gone(&self, existing: &Existing) -> Result<Filled, CallError> {
-        let Existing { link, missing, .. } = *existing;
-        self.is_gone(link, missing, Presence::Missing).await?;
+    async fn gone(&self, link: LinkId, missing: bool) -> Result<Filled, CallError> {
+        let now = Moment::now();
+        self.is_gone(link, missing, now, Presence::Missing).await?;
         Ok(Filled::Gone)
     }
 
@@ -248,9 +282,9 @@ impl Context<'_> {
         if !self.is_told_of_bytes() {
             self.set_bytes(link, file, Bytes::TransferredNotSeen)
                 .await?;
-            return Err(CallError::Later {
+            return Err(CallError::NotSeen {
                 wait: FIRST_LOOK,
-                reason: Waiting::Provider,
+                first: true,
             });
         }
         self.set_bytes(link, file, Bytes::Transferred).await?;
@@ -283,10 +317,12 @@ impl Context<'_> {
                 self.set_bytes(link, file, Bytes::Missing).await?;
                 match self.slot(id, file).await? {
                     Some(slot) => self.fill(link, slot, file).await,
-                    None => self.gone(existing).await,
+                    None => self.gone(existing.link, existing.missing).await,
                 }
             }
-            Err(CallError::Provider(ProviderError::NotFound)) => self.gone(existing).await,
+            Err(CallError::Provider(ProviderError::NotFound)) => {
+                self.gone(existing.link, existing.missing).await
+            }
             Err(error) => Err(error),
         }
     }

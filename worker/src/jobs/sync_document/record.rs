@@ -18,12 +18,14 @@ pub(super) struct Document<'a> {
     file: &'a File,
     effect: Effect,
     explicit: bool,
+    /// Whether the platform must be told of the bytes. Where it need not, it shows a document some time later.
+    confirmed: bool,
     /// Where its bytes go, when it was just created.
     pub(super) slot: Option<DocumentSlot>,
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn of(file: &'a File, matter: LinkId, explicit: bool) -> Self {
+    pub(super) fn of(file: &'a File, matter: LinkId, explicit: bool, confirmed: bool) -> Self {
         let effect = Effect {
             kind: LinkKind::Document,
             key: file.upload.id.to_string(),
@@ -35,6 +37,7 @@ impl<'a> Document<'a> {
             file,
             effect,
             explicit,
+            confirmed,
             slot: None,
         }
     }
@@ -109,7 +112,7 @@ impl Record for Document<'_> {
         Completed::Unfinished {
             id,
             version: None,
-            visible: true,
+            visible: self.confirmed,
         }
     }
 

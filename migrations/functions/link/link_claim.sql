@@ -13,8 +13,8 @@
 --   'not_visible' it was accepted, and its next look is due in wait_ms
 --   'busy'        another lane is at it: come back in wait_ms
 --   'in_doubt'    a worker died in the middle: the record may still appear, come back in wait_ms
---   'look'        its time to appear is over: look for what was sent among what was created since created_at (the intent's time). Then
---                 adopt it, or claim again with link_found_nothing.
+--   'look'        its time to appear is over: look for what was sent among what was created since created_at (the
+--                 intent's time). Then adopt it, or claim again with link_found_nothing.
 --   'lost'        the caller's own fence is stale
 --
 -- Example. Lane A's worker dies after its POST, 1 s before send_until; the visibility delay is 30 s. Lane B claims the

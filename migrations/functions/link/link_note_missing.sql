@@ -1,5 +1,5 @@
--- A read of a linked record, p_ago_ms ago, found it (p_missing false) or did not. One answer "not there" proves nothing:
--- a record counts as gone when an earlier read missed it, p_between_ms before this one or earlier.
+-- A read of a linked record, p_ago_ms ago, found it (p_missing false) or did not. One answer "not there" proves
+-- nothing: a record counts as gone when an earlier read missed it, p_between_ms before this one or earlier.
 -- wait_ms: how long to wait for that second answer; 0 when this is it, and never 0 for a record that was accepted and
 -- that no read has found yet: it is not there yet, and not gone.
 -- held: false when the caller's fence no longer runs.

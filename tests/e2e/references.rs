@@ -313,12 +313,12 @@ async fn bytes_that_the_storage_lost_are_sent_again() {
 /// Approved anew, asked for by a person, or another upload with the same bytes.
 #[tokio::test]
 async fn a_document_that_the_firm_deleted_is_sent_again_when_it_is_approved_or_asked_for() {
-    for wish in ["approval", "same bytes", "person"] {
+    for request in ["approval", "same bytes", "person"] {
         let synced = synced().await;
         let app = &synced.app;
         let gone = synced.id_of("documents").await;
         synced.delete("document").await;
-        match wish {
+        match request {
             "approval" => app.approve(&[synced.upload]).await.unwrap(),
             "same bytes" => {
                 synced.approve_file(synced.matter, b"bytes of a").await;
@@ -332,7 +332,7 @@ async fn a_document_that_the_firm_deleted_is_sent_again_when_it_is_approved_or_a
 
         synced.assert_held((1, 1, 1)).await;
         synced.assert_all_succeeded().await;
-        assert_ne!(synced.id_of("documents").await, gone, "{wish}");
+        assert_ne!(synced.id_of("documents").await, gone, "{request}");
         synced.app.finish().await;
     }
 }
@@ -420,7 +420,7 @@ async fn a_file_that_changes_between_its_confirmation_and_the_answer_is_named() 
     synced.app.finish().await;
 }
 
-/// A person's retry counts as his wish.
+/// A person's retry counts as his request.
 #[tokio::test]
 async fn a_retry_of_a_person_asks_by_name() {
     let synced = synced().await;

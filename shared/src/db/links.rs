@@ -137,9 +137,9 @@ pub async fn complete(
     database: &Database,
     link: LinkId,
     job: &LeasedJob,
-    settled: Completed<'_>,
+    completed: Completed<'_>,
 ) -> Result<bool, sqlx::Error> {
-    let (state, external_id, version, visible) = match settled {
+    let (state, external_id, version, visible) = match completed {
         Completed::Linked(id) => ("linked", id, None, true),
         Completed::NotSeen(id) => ("accepted", id, None, false),
         Completed::Unfinished {

@@ -98,7 +98,7 @@ pub struct RunResult {
     pub documents_uploaded: i64,
 }
 
-/// The result of a run, once none of its rows is pending; nothing before. A row that joined a waiting twin stands for the twin's run.
+/// The result of a run, once none of its rows is pending; nothing before. A row that joined a waiting duplicate stands for the duplicate's run.
 pub async fn find_run_result(
     db: &mut PgConnection,
     firm: FirmId,

@@ -11,7 +11,7 @@ pub const MAX_ID_CHARS: usize = 128;
 /// The longest event type.
 pub const MAX_TYPE_CHARS: usize = 64;
 
-/// The type of a person's wish; made by `POST sync` alone.
+/// The type of a person's request; made by `POST sync` alone.
 pub const SYNC_REQUESTED: &str = "sync.requested";
 
 /// An event on its way into the inbox: its shape is right, its records are not checked yet.
@@ -47,7 +47,7 @@ pub enum EventKind {
     Malformed,
 }
 
-/// A person's wish for one matter on one platform. Both ids were drawn by ingress, so that it could answer with them.
+/// A person's request for one matter on one platform. Both ids were drawn by ingress, so that it could answer with them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncRequest {
     pub platform: Platform,

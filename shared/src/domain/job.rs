@@ -1,4 +1,4 @@
-//! Jobs: data first. A job is its kind, ids and nothing else; its lane and its twin's key stand beside it.
+//! Jobs: data first. A job is its kind, ids and nothing else; its lane and its duplicate's key stand beside it.
 
 use std::time::Duration;
 
@@ -214,7 +214,7 @@ impl RunContext {
         self.job(JobKind::RefreshToken, lane, "refresh_token".into())
     }
 
-    /// Do nothing: shows that a worker turns. Each has a lane of the caller's choice and no twin.
+    /// Do nothing: shows that a worker turns. Each has a lane of the caller's choice and no duplicate.
     #[must_use]
     pub fn probe(&self, lane: &str) -> NewJob {
         let lane = format!("out:{}:probe:{lane}", self.connection_id);

@@ -117,7 +117,7 @@ pub struct Account {
 #[derive(Debug, Clone)]
 pub struct Effect {
     pub kind: LinkKind,
-    /// The key that two jobs with the same wish meet in.
+    /// The key that two jobs with the same request meet in.
     pub key: String,
     /// Our record's id.
     pub record_id: uuid::Uuid,

@@ -72,7 +72,7 @@ pub(super) async fn insert(
     let ids: Vec<_> = events.iter().map(|e| e.id.clone()).collect();
     let types: Vec<_> = events.iter().map(|e| e.event_type.clone()).collect();
     let data: Vec<_> = events.iter().map(|e| e.data.clone()).collect();
-    let wishes: Vec<_> = events.iter().map(|e| e.requested_by_person).collect();
+    let requests: Vec<_> = events.iter().map(|e| e.requested_by_person).collect();
     let created: Vec<_> = events.iter().map(|e| e.created_at).collect();
     let inserted = sqlx::query!(
         r#"insert into events (firm_id, id, type, data, requested_by_person, created_at)
@@ -82,7 +82,7 @@ pub(super) async fn insert(
         &ids,
         &types,
         &data,
-        &wishes,
+        &requests,
         &created as &[Option<chrono::DateTime<chrono::Utc>>],
     )
       .fetch_all(db)

@@ -65,7 +65,7 @@ impl Firm {
     }
 }
 
-/// Everything that was approved stands at the provider, once, and nothing has failed. (What joined a waiting twin is skipped.)
+/// Everything that was approved stands at the provider, once, and nothing has failed. (What joined a waiting duplicate is skipped.)
 pub(crate) async fn ensure_sent(app: &App, documents: usize) -> Result<()> {
     let failed = "select count(*) from integration_sync_logs where status in ('pending', 'failed')";
     let failed = app.count(failed).await?;

@@ -26,9 +26,9 @@ async fn refuse_next_matter(app: &TestApp) {
 /// As the firm's admin does, whose token is returned with the answer. Does not wait for the job.
 async fn ask_for_sync(app: &TestApp, matter: Matter) -> (String, Value) {
     let token = app.tokens.firm_admin(matter.firm).unwrap();
-    let wish = json!({ "matter_id": matter.id });
+    let request = json!({ "matter_id": matter.id });
     let answer = app
-        .post("/api/v1/integrations/clio/sync", &token, &wish)
+        .post("/api/v1/integrations/clio/sync", &token, &request)
         .await
         .unwrap();
     (token, answer.body)
@@ -174,7 +174,7 @@ async fn a_job_that_waits_for_its_retry_runs_now_when_a_person_says_so() {
 }
 
 #[tokio::test]
-async fn a_retried_job_joins_a_twin_that_waits() {
+async fn a_retried_job_joins_a_duplicate_that_waits() {
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();
     refuse_next_matter(&app).await;

@@ -328,13 +328,13 @@ async fn a_firms_caller_never_reaches_another_firm() {
     let own = app.firm().await.unwrap();
     let other = app.unconnected_matter().await;
     let token = app.token_of("firm_admin", own);
-    let wish = json!({ "matter_id": other.id });
+    let request = json!({ "matter_id": other.id });
 
     for path in [STATUS, SYNC] {
         let named = format!("{path}?firm_id={}", other.firm);
         assert_refused(&app.get(&named, &token).await.unwrap(), 404, "not_found");
     }
-    for (path, body) in [(CONNECT, &json!({})), (SYNC, &wish)] {
+    for (path, body) in [(CONNECT, &json!({})), (SYNC, &request)] {
         let named = format!("{path}?firm_id={}", other.firm);
         assert_refused(
             &app.post(&named, &token, body).await.unwrap(),
@@ -343,7 +343,7 @@ async fn a_firms_caller_never_reaches_another_firm() {
         );
     }
     assert_refused(
-        &app.post(SYNC, &token, &wish).await.unwrap(),
+        &app.post(SYNC, &token, &request).await.unwrap(),
         404,
         "not_found",
     );
@@ -367,8 +367,8 @@ async fn an_operator_names_the_firm() {
         );
         assert_eq!(named.status, 200, "{named:?}");
     }
-    let wish = json!({ "matter_id": matter.id });
-    for (path, body) in [(CONNECT, &json!({})), (SYNC, &wish)] {
+    let request = json!({ "matter_id": matter.id });
+    for (path, body) in [(CONNECT, &json!({})), (SYNC, &request)] {
         let unnamed = app.post(path, &token, body).await.unwrap();
         assert_eq!(
             assert_refused(&unnamed, 422, "invalid_request"),

@@ -190,8 +190,8 @@ async fn a_redis_that_stands_still_is_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wish_with_a_repeated_key_answers_with_the_first_one_also_when_redis_is_the_first_choice()
-{
+async fn a_request_with_a_repeated_key_answers_with_the_first_one_also_when_redis_is_the_first_choice()
+ {
     let system = InboxSystem::start("redis").await;
     let (matter, _) = system.matter_with(0).await;
     let admin = system.tokens.firm_admin(matter.firm).unwrap();

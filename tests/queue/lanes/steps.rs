@@ -298,20 +298,20 @@ async fn a_job_that_takes_its_worker_down_three_times_fails_and_frees_its_lane()
 }
 
 #[tokio::test]
-async fn a_job_joins_its_waiting_twin_and_never_a_running_one() {
+async fn a_job_joins_its_waiting_duplicate_and_never_a_running_one() {
     let queue = start().await;
     let me = Uuid::from_u128(10);
     queue.register(me).await;
-    let twin = |id: u128| {
+    let duplicate = |id: u128| {
         let mut job = queue.job("lane", Uuid::from_u128(id));
         job["dedupe_key"] = json!("same");
         job
     };
-    queue.enqueue(&[twin(11), twin(12)]).await;
+    queue.enqueue(&[duplicate(11), duplicate(12)]).await;
     let joined = queue.count("select count(*) from activity where status = 'skipped' and details->>'joined' is not null").await;
     let leased = queue.lease(me, 10).await;
 
-    queue.enqueue(&[twin(13)]).await;
+    queue.enqueue(&[duplicate(13)]).await;
     queue.finish(me, &leased, "delete", 0).await;
 
     assert_eq!(joined, 1);

@@ -302,8 +302,8 @@ impl Session {
     ///
     /// # Errors
     /// The lease is gone: the worker that has it now finds the record by looking.
-    pub async fn complete(&self, link: LinkId, settled: Completed<'_>) -> Result<(), CallError> {
-        let held = links::complete(self.gate.database(), link, self.gate.job(), settled).await?;
+    pub async fn complete(&self, link: LinkId, completed: Completed<'_>) -> Result<(), CallError> {
+        let held = links::complete(self.gate.database(), link, self.gate.job(), completed).await?;
         if held {
             Ok(())
         } else {

@@ -17,7 +17,7 @@ const TIDY: i32 = 500;
 /// What is done to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// A failed job goes to its lane's end, with its history; a waiting twin is joined.
+    /// A failed job goes to its lane's end, with its history; a waiting duplicate is joined.
     Retry,
     /// A failed job is given up.
     Skip,

@@ -35,7 +35,7 @@ pub struct Batch {
     pub running: i64,
     pub succeeded: i32,
     pub failed: i32,
-    /// Joined a waiting twin, were skipped or cancelled.
+    /// Joined a waiting duplicate, were skipped or cancelled.
     pub skipped: i32,
     pub created_at: DateTime<Utc>,
     pub cancelled_by: Option<String>,

@@ -65,13 +65,13 @@ async fn an_event_of_a_type_that_is_none_of_ours_is_stored_and_without_effect() 
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();
     app.clear_clio_calls().await.unwrap();
-    let wish = json!({
+    let request = json!({
         "platform": "clio", "action": "sync_matter", "matter_id": matter.id, "actor": "me",
         "run_id": nobody(2), "log_id": nobody(3), "requested_by_person": true,
     });
     let events = [
         event(matter.firm, "unknown"),
-        event_of(matter.firm, "posted-wish", "sync.requested", wish),
+        event_of(matter.firm, "posted-request", "sync.requested", request),
         event_of(
             matter.firm,
             "auto-sync-is-off",

@@ -45,19 +45,19 @@ async fn the_same_idempotency_key_answers_with_the_same_run() {
 }
 
 #[tokio::test]
-async fn of_many_wishes_with_one_key_at_once_there_is_one_run() {
+async fn of_many_requests_with_one_key_at_once_there_is_one_run() {
     let app = std::sync::Arc::new(start_without_workers().await);
     let matter = app.connected_matter().await.unwrap();
-    let mut wishes = tokio::task::JoinSet::new();
+    let mut requests = tokio::task::JoinSet::new();
 
     for _ in 0..20 {
         let app = app.clone();
-        wishes.spawn(async move {
+        requests.spawn(async move {
             app.request_sync(matter, &[("idempotency-key", "one")])
                 .await
         });
     }
-    let answers = wishes.join_all().await;
+    let answers = requests.join_all().await;
 
     answers.iter().for_each(assert_accepted);
     assert!(

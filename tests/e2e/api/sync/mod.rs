@@ -1,4 +1,4 @@
-//! `POST …/sync`: a person's wish, waited for or not.
+//! `POST …/sync`: a person's request, waited for or not.
 
 mod refused;
 mod waiting;
@@ -15,7 +15,7 @@ use crate::support::TestApp;
 const ACCEPTED: [&str; 4] = ["success", "run_id", "log_id", "status_url"];
 
 impl TestApp {
-    /// A firm admin's wish for a matter, with headers.
+    /// A firm admin's request for a matter, with headers.
     async fn request_sync(&self, matter: Matter, headers: &[(&str, &str)]) -> Answer {
         let token = self.tokens.firm_admin(matter.firm).unwrap();
         let body = json!({ "matter_id": matter.id });

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::asking::{SYNC, assert_refused, nobody, start_without_workers};
 
 #[tokio::test]
-async fn a_wish_that_cannot_be_is_refused_at_once() {
+async fn a_request_that_cannot_be_is_refused_at_once() {
     let app = start_without_workers().await;
     let matter = app.connected_matter().await.unwrap();
     let unconnected = app.unconnected_matter().await;
@@ -76,14 +76,14 @@ async fn a_wish_that_cannot_be_is_refused_at_once() {
         let answer = app.post(SYNC, token, &body).await.unwrap();
         assert_eq!(assert_refused(&answer, status, code), paths, "{body}");
     }
-    let wish = json!({ "matter_id": id });
+    let request = json!({ "matter_id": id });
     let elsewhere = app
-        .post("/api/v1/integrations/hubspot/sync", &token, &wish)
+        .post("/api/v1/integrations/hubspot/sync", &token, &request)
         .await
         .unwrap();
     assert_refused(&elsewhere, 404, "not_found");
     let other = app
-        .post("/api/v1/integrations/mycase/sync", &token, &wish)
+        .post("/api/v1/integrations/mycase/sync", &token, &request)
         .await
         .unwrap();
     assert_refused(&other, 409, "not_connected");

@@ -1,4 +1,4 @@
-//! What a caller is answered who waits for the end of a wish, and one who does not.
+//! What a caller is answered who waits for the end of a request, and one who does not.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl TestApp {
 }
 
 #[tokio::test]
-async fn a_wish_is_answered_with_where_its_log_will_be() {
+async fn a_request_is_answered_with_where_its_log_will_be() {
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();
     let token = app.tokens.firm_admin(matter.firm).unwrap();
@@ -167,7 +167,7 @@ async fn a_sync_that_fails_is_told_with_its_reason_and_its_log() {
 }
 
 #[tokio::test]
-async fn a_wish_that_joins_a_waiting_twin_waits_for_it() {
+async fn a_request_that_joins_a_waiting_duplicate_waits_for_it() {
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();
     app.fault("GET", "/api/v4/contacts", 1, &json!({ "delay_ms": 1_500 }))

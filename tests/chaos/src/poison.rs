@@ -15,10 +15,10 @@ use crate::system::ChaosSystem;
 /// Large enough that its measuring alone takes longer than the look at who holds the lane; it takes no room on the disk.
 const FILE_BYTES: u64 = 512 * 1024 * 1024;
 const LOOK: Duration = Duration::from_millis(5);
-/// If the job has not lost its worker 3 times by then, it never will. The document waits for its matter first, whose creation may meet a
-/// provider that hangs and then one that applies late: 90 seconds were seen. If the kills end too soon, the document goes through, as it
-/// should, and the run counts it as lost, because the checker does not expect its bytes.
-const PATIENCE: Duration = Duration::from_mins(4);
+/// A worker that has not been killed three times by then never will be. The document waits for its matter first. The matter may meet a provider
+/// that hangs, one that is cut off and one that applies late, with growing pauses between: four minutes and a half were seen. Given up too soon,
+/// the document goes through, as it should, and the run counts it as lost, because it expects no bytes of it.
+const PATIENCE: Duration = Duration::from_mins(9);
 
 pub(crate) async fn run(system: &Arc<ChaosSystem>) -> Result<()> {
     let matter = system.poisoned;

@@ -89,10 +89,12 @@ impl Node {
         self.provider.address().to_string()
     }
 
-    /// Nothing of it stands still or is cut off any more, and its clock is right.
+    /// Nothing of it stands still or is cut off any more, and its clock is right. A request that the provider hangs on would last for minutes, a
+    /// transfer for ten: its connections are cut once.
     pub(crate) fn mend(&self) {
         self.database.stall(false);
         self.provider.stall(false);
+        self.provider.cut_all();
         if let Some(file) = &self.clock {
             std::fs::write(file, "+0").ok();
         }

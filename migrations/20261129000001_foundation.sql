@@ -26,41 +26,35 @@ as $$ select nullif(current_setting('app.firm_id', true), '')::uuid $$;
 
 -- schema_info: exactly one row. Written by migrations; read by programs at start; never goes.
 -- functions_hash: of the function files that were applied last.
--- digest_check: a digest by which a worker sees that it has the key that the digests on links were made with. Written
--- by the first worker.
+-- link_hash_key keys the hashes that stand for e-mail addresses in links.effect_key, so that the addresses are not there in clear.
 create table schema_info (
   only_row boolean primary key default true check (only_row),
   min_code_version integer not null,
-  digest_check text,
+  link_hash_key uuid not null default gen_random_uuid(),
   functions_hash text
 );
 insert into schema_info (min_code_version) values (1);
-grant select, update (digest_check) on schema_info to casehug_worker;
+grant select on schema_info to casehug_worker;
 
 -- Guards a table: rows of one firm for casehug_firm, all rows for casehug_worker, none for any other role.
 create function guard_by_firm(target regclass) returns void language plpgsql as $$
 begin
   execute format('alter table %s enable row level security', target);
-  execute format(
-    'create policy of_firm on %s to casehug_firm using (firm_id = app_firm()) with check (firm_id = app_firm())',
-    target);
+  execute format('create policy of_firm on %s to casehug_firm using (firm_id = app_firm()) with check (firm_id = app_firm())', target);
   execute format('create policy of_worker on %s to casehug_worker using (true) with check (true)', target);
   execute format('grant select, insert, update, delete on %s to casehug_worker', target);
   execute format('grant select on %s to casehug_firm', target);
 end $$;
 revoke execute on function guard_by_firm(regclass) from public;
 
--- Every role may execute a new function. This takes the functions of some families back: only casehug_worker may then
--- execute them. A function's family is the first word of its name.
+-- Functions are executable by everybody unless taken back: those whose names begin so are the worker role's alone.
 create function guard_functions(p_families text[]) returns void language plpgsql as $$
 declare
   f regprocedure;
 begin
   for f in
-    select proc.oid::regprocedure
-    from pg_proc proc
-    join pg_namespace namespace on namespace.oid = proc.pronamespace
-    where namespace.nspname = 'public' and split_part(proc.proname, '_', 1) = any(p_families)
+    select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'public' and split_part(p.proname, '_', 1) = any(p_families)
   loop
     execute format('revoke execute on function %s from public', f);
     execute format('grant execute on function %s to casehug_worker', f);
@@ -74,10 +68,8 @@ declare
   f regprocedure;
 begin
   for f in
-    select proc.oid::regprocedure
-    from pg_proc proc
-    join pg_namespace namespace on namespace.oid = proc.pronamespace
-    where namespace.nspname = 'public' and proc.proname = any(p_names)
+    select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'public' and p.proname = any(p_names)
   loop
     execute format('grant execute on function %s to %I', f, p_role);
   end loop;

@@ -1,8 +1,6 @@
--- platforms: what SQL has to know of a platform, equal to its profile in the programs (a test compares them).
--- Written by migrations; never goes.
--- cap: how many jobs of one connection run at a time, a running transfer apart.
--- counted_by: what the platform's limit counts by: an access token, the firm, or CaseHug's client id in a region.
--- pace: calls a minute until the platform's headers say more.
+-- platforms: what SQL has to know of a platform, equal to its profile in the programs (a test compares them). Written by migrations; never goes.
+-- cap: how many jobs of one connection run at a time, a running transfer apart. counted_by: what its limit counts by: an access token, the
+-- firm, or our client id in a region. pace: calls a minute until its headers say more.
 create table platforms (
   platform text collate "C" primary key,
   cap integer not null check (cap > 0),
@@ -17,10 +15,8 @@ insert into platforms (platform, cap, counted_by, pace) values
 grant select on platforms to casehug_firm, casehug_worker;
 
 -- firm_integrations: a connection, one firm's authorised link to one platform.
--- Written by the connect callback, the token refresh and the finisher; kept for ever. A disconnected row carries
--- disconnected_at.
--- The columns down to sync_status are published; the others belong to this service.
--- Tokens and secret are sealed text.
+-- Written by the connect callback, the token refresh and the finisher; kept for ever, a disconnected row carries disconnected_at.
+-- The columns down to sync_status are published; the rest is ours. Tokens and secret are sealed text.
 -- troubled_at: when a job last ended for want of an answer (5xx, time out); the platform's breaker reads it.
 create table firm_integrations (
   id uuid primary key,
@@ -50,8 +46,7 @@ create table firm_integrations (
   disconnected_at timestamptz,
   constraint firm_integrations_firm_key unique (firm_id, id)
 ) with (fillfactor = 80);
-create unique index firm_integrations_platform_key on firm_integrations (firm_id, platform)
-  where disconnected_at is null;
+create unique index firm_integrations_platform_key on firm_integrations (firm_id, platform) where disconnected_at is null;
 create unique index firm_integrations_account_key on firm_integrations (platform, region, account_id) where is_active;
 
 -- None of last_outcome_at: each job's end writes it, and would then write all indexes of the row.
@@ -92,14 +87,13 @@ create table provider_cache (
 );
 select guard_by_firm('provider_cache');
 
--- pauses: why work is not visited, and until when ('infinity': until a person or the connect callback lifts it).
+-- pauses: why work is not visited, and until when ('infinity' = until somebody lifts it).
 -- One table for a person's pause, a provider's Retry-After, the breaker and a lost authorisation.
 -- Written by workers, admins and the connect callback; expired rows are deleted by maintenance.
--- scope: 'all', 'platform:<platform>', 'region:<platform>:<region>' or 'connection:<id>'. A region is paused when the
--- bucket that a platform counts by client and region is used up.
--- tries, try_at, trying, trying_since: of a breaker's row alone. They say how often in a row a connection tried in
--- vain, when the next one tries, which one is trying, and since when. The pause does not count for the one that is
--- trying.
+-- scope: 'all', 'platform:<platform>', 'region:<platform>:<region>' (a bucket that a platform counts by client and region is used up) or
+-- 'connection:<id>'.
+-- A breaker's row also says how often in a row it was tried in vain, when it is tried again, and for which connection alone it does not
+-- count while that one tries.
 create table pauses (
   scope text collate "C" not null,
   reason text collate "C" not null check (reason in ('paused', 'retry_after', 'breaker', 'needs_reconnect')),
@@ -136,5 +130,3 @@ create table buckets (
 ) with (fillfactor = 50);
 select guard_by_firm('buckets');
 grant insert, update on buckets to casehug_firm;
--- A bucket that firms share belongs to none of them: each sees how it stands, and a connect of any opens it.
-create policy shared on buckets to casehug_firm using (firm_id is null) with check (firm_id is null);

@@ -1,7 +1,6 @@
 -- events: the inbox. One row is something that happened; nothing but the new row is locked when it is appended.
 -- Written by ingress (and by CaseHug inside its own transactions); status is written by the relay; goes after 30 days.
--- requested_by_person: made by ingress for a person (sync.requested); an event of that type that was posted is
--- without effect.
+-- requested_by_person: made by ingress for a person (sync.requested); an event of that type that was posted is without effect.
 -- An event may name a firm that does not exist: it then ends as rejected, so there is no foreign key.
 create table events (
   firm_id uuid not null,
@@ -21,8 +20,7 @@ create unique index events_waiting on events (position) where status = 'waiting'
 select guard_by_firm('events');
 grant select on sequence events_position_seq to casehug_worker;
 
--- webhook_events: a provider's webhook as it came, its payload sealed.
--- Written by ingress; processed by workers; goes after its retention time.
+-- webhook_events: a provider's webhook as it came, its payload sealed. Written by ingress; processed by workers; goes after its retention time.
 -- A webhook that matches no firm is kept too, without firm_id, and is then seen by casehug_worker alone.
 create table webhook_events (
   id uuid primary key,

@@ -1,7 +1,5 @@
--- integration_sync_logs: what happened, for people. One row a job of the three published actions, under the job's id,
--- from its start.
--- Written by enqueue and finish; goes after its retention time.
--- The columns down to details are published; the others belong to this service.
+-- integration_sync_logs: what happened, for people. One row a job of the three published actions, under the job's id, from its start.
+-- Written by enqueue and finish; goes after its retention time. The columns down to details are published; the rest is ours.
 create table integration_sync_logs (
   id uuid primary key,
   firm_id uuid not null,
@@ -25,16 +23,13 @@ create table integration_sync_logs (
 create index integration_sync_logs_firm on integration_sync_logs (firm_id, created_at desc, id desc);
 create index integration_sync_logs_matter on integration_sync_logs (firm_id, matter_id, created_at desc, id desc);
 create index integration_sync_logs_run on integration_sync_logs (run_id);
-create index integration_sync_logs_finished on integration_sync_logs (integration_id, finished_at desc)
-  where finished_at is not null;
+create index integration_sync_logs_finished on integration_sync_logs (integration_id, finished_at desc) where finished_at is not null;
 select guard_by_firm('integration_sync_logs');
 grant update on integration_sync_logs to casehug_firm;
 
--- activity: operations that are none of the three published actions: probes, webhooks, token trouble and
--- administrative acts.
+-- activity: operations that are none of the three published actions: probes, webhooks, token trouble, administrative acts.
 -- Written by enqueue, finish and workers; goes after its retention time.
--- An administrative act names who did it (author) and what it was done to (subject_id); an act for all firms belongs
--- to none of them.
+-- An administrative act names who did it (author) and what it was done to (subject_id); an act for all firms belongs to none of them.
 -- A row's end changes no index: half of each page is left free for it (a HOT update).
 create table activity (
   id uuid primary key,
@@ -73,20 +68,12 @@ create table attempts (
 create index attempts_started on attempts (started_at);
 select guard_by_firm('attempts');
 
--- links: CaseHug's record and the provider's record that stands for it, kept per account; also the write-ahead intent
--- of its creation.
--- claimed: a lane holds the key while it searches; nothing was sent.
--- creating: the bytes of a POST may have left until send_until.
--- accepted: it exists at the provider and is not complete: a document without its bytes, or a record that the
--- provider does not show yet.
--- linked: it stands.
--- next_look_at: when an accepted record that no search has found yet is looked for again, by one of all the jobs that
--- wait for it. looks counts these looks.
--- missing_since: since when reads do not find the record.
--- sent: what a look needs of what was sent, as ids and keyed digests; written with the intent. What CaseHug says now
--- may differ.
--- Written by workers only; a superseded row is history and stays. platform is a connection's, so it is not checked
--- again: a foreign key would lock one row of platforms for each link.
+-- links: our record and the provider's record that stands for it, kept per account; also the write-ahead intent of its creation.
+-- claimed: a lane holds the key while it searches; nothing was sent. creating: the bytes of a POST may have left until send_until.
+-- accepted: it exists at the provider, not yet visible (a document without its bytes). linked: it stands.
+-- sent: what a look needs of what was sent, as ids and keyed digests; written with the intent. What CaseHug says now may differ.
+-- Written by workers only; a superseded row is history and stays. platform is a connection's, so it is not checked again: a foreign key would
+-- lock one row of platforms for each link.
 create table links (
   id uuid primary key,
   firm_id uuid not null references firms (id),
@@ -112,28 +99,22 @@ create table links (
   last_seen_status text,
   created_at timestamptz not null,
   linked_at timestamptz,
-  next_look_at timestamptz,
-  looks integer not null default 0,
-  missing_since timestamptz,
   superseded_at timestamptz,
-  superseded_reason text,
   constraint links_firm_key unique (firm_id, id),
   foreign key (firm_id, parent_id) references links (firm_id, id),
   check (state not in ('accepted', 'linked') or external_id is not null),
   check (state <> 'creating' or send_until is not null)
 ) with (fillfactor = 80);
-create unique index links_effect_key on links (firm_id, platform, region, account_id, kind, effect_key)
-  where superseded_at is null;
+create unique index links_effect_key on links (firm_id, platform, region, account_id, kind, effect_key) where superseded_at is null;
 create index links_children on links (parent_id, sha256) where parent_id is not null;
 create index links_doubted on links (doubted_at) where doubted_at is not null and swept < 2;
--- Creations of one record under another key, in doubt or not seen yet.
-create index links_creating on links (firm_id, record_id) where state in ('creating', 'accepted');
+-- Creations of one record under another key.
+create index links_creating on links (firm_id, record_id) where state = 'creating';
 -- Creations whose doubt no claim has noted.
 create index links_in_doubt on links (send_until) where state = 'creating' and doubted_at is null and swept < 2;
 select guard_by_firm('links');
 
--- schedules: when a maintenance task last ran, so that it runs once across all workers.
--- Written by the worker that runs it.
+-- schedules: when a maintenance task last ran, so that it runs once across all workers. Written by the worker that runs it.
 -- place: where a task that goes through much in small steps goes on.
 create table schedules (
   name text collate "C" primary key,

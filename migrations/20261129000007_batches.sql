@@ -1,10 +1,8 @@
 -- Batches: what people asked to be retried in bulk.
 
--- batches: a retry of all failed jobs that matched a filter when it was asked for.
--- Written by the person who asks or cancels, and by the worker that works it off; a finished one goes after 90 days.
--- counted = waiting + running + succeeded + failed + skipped at any time. A job that joined a waiting duplicate, or
--- had been dealt with otherwise, is skipped. A cancelled batch is finished when the jobs that
--- it had retried have ended.
+-- batches: a retry of all failed jobs that matched a filter when it was asked for. Written by the person who asks or cancels, and by the worker
+-- that works it off; finished ones go after 90 days. counted = waiting + running + succeeded + failed + skipped at any time; a job that
+-- joined a waiting duplicate, or had been dealt with otherwise, is skipped. A cancelled batch is finished when what it had begun has ended.
 create table batches (
   id uuid primary key,
   firm_id uuid references firms (id),
@@ -24,10 +22,8 @@ create index batches_finished on batches (finished_at) where finished_at is not 
 select guard_by_firm('batches');
 grant insert, update on batches to casehug_firm;
 
--- batch_jobs: a job that a batch still has to retry (retried_at null) or has retried and waits for.
--- Written when the batch is asked for; goes when its job has ended, or when its batch was cancelled before its turn.
--- position: the original order; within a lane it follows seq.
--- No foreign keys: a million rows are written in one statement.
+-- batch_jobs: a job that a batch still has to retry (retried_at null) or has retried and waits for. position: the original order; within
+-- a lane it follows seq. No foreign keys: a million rows are written in one statement. Written when the batch is asked for; goes when its job has ended, or its batch was cancelled before its turn.
 create table batch_jobs (
   batch_id uuid not null,
   position integer not null,

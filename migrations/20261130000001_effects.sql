@@ -1,4 +1,5 @@
--- What the exactly-once step keeps of records that are not seen yet, gone or rejected, and what jobs keep of their waits.
+-- What the exactly-once step keeps of records that are not seen yet, gone or rejected, and what jobs keep of their
+-- waits.
 
 -- links: an accepted record that no read has found yet is looked for at next_look_at, by one of all the jobs that wait
 -- for it; looks counts them. A document without its bytes is accepted too and has no next_look_at.

@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use shared::config::WorkerConfig;
-use shared::db::{Database, DbError, links, tokens};
+use shared::db::{Database, DbError, digest_key, tokens};
 use shared::{schema, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -117,13 +117,14 @@ async fn wait_until_good(config: &WorkerConfig, database: &Database) -> anyhow::
     Ok(())
 }
 
-/// The ids of the keys that tokens are sealed with, and whether the digests are made with ours.
+/// The ids of the keys that tokens are sealed with, and whether `DIGEST_KEY` is the key of the digests on links.
 async fn read_keys(
     config: &WorkerConfig,
     database: &Database,
 ) -> Result<(Vec<String>, bool), DbError> {
     let mut db = database.worker().await?;
-    let same_digests = links::has_key_of(&mut db, &config.digests).await?;
+    digest_key::note_first(&mut db, &config.digests).await?;
+    let same_digests = digest_key::is_in_use(&mut db, &config.digests).await?;
     let sealed_with = tokens::list_key_ids(&mut db).await?;
     db.commit().await?;
     Ok((sealed_with, same_digests))

@@ -8,6 +8,7 @@ pub mod activity;
 pub mod breaker;
 pub mod channels;
 pub mod connections;
+pub mod digest_key;
 pub mod events;
 pub mod gauges;
 pub mod links;

@@ -3,7 +3,8 @@
 -- Example. A worker with 1 free slot visits connections A and B. A's cap allows 2 jobs, and 2 of its lanes are due; B
 -- is paused for 30 s. The worker gets 3 rows: the job of A's first lane ('taken'), the visit of A ('more': a lane that
 -- A's cap allows was not taken), and the visit of B ('paused', wait_ms 30,000).
--- A worker whose lease has ended gets no row.
+-- A worker whose lease has ended gets no row. Its row stays locked until the commit, so that no takeover deletes it
+-- between this look and the commit: the lanes would be held by a worker that is not there, and found by nobody.
 create or replace function queue_lease(
   p_worker uuid, p_limit integer, p_limit_others integer, p_connections uuid[], p_ready_floors timestamptz[],
   p_first_fence_floors bigint[], p_background_first boolean[])
@@ -17,7 +18,7 @@ declare
   v_fitting uuid[];
   v_due uuid[];
 begin
-  perform 1 from workers worker where worker.id = p_worker and worker.alive_until > v_now;
+  perform 1 from workers worker where worker.id = p_worker and worker.alive_until > v_now for key share;
   if not found then
     return;
   end if;

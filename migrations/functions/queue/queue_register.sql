@@ -3,6 +3,6 @@
 -- drop all that it holds.
 create or replace function queue_register(p_worker uuid, p_name text, p_lease_ms integer) returns void
 language sql volatile as $$
-  insert into workers (id, name, started_at, alive_until, lease_ms)
-  values (p_worker, p_name, app_now(), app_now() + p_lease_ms * interval '1 ms', p_lease_ms);
+  insert into workers (id, name, started_at, renewed_since, alive_until, lease_ms)
+  values (p_worker, p_name, app_now(), app_now(), app_now() + p_lease_ms * interval '1 ms', p_lease_ms);
 $$;

@@ -1,5 +1,5 @@
--- Takes lanes from dead workers. Only for a worker that has itself been renewing for one lease length, on a server that
--- has been up for one: after an outage every worker looks dead to every other.
+-- Takes lanes from dead workers. Only for a worker whose own beats have come in time for one lease length, on a server
+-- that has been up for one: after an outage every worker looks dead to every other.
 -- A lease further ahead than twice its length is a clock's mistake and counts as expired.
 -- Returns the connections whose lanes were freed, once for each lane.
 --
@@ -17,7 +17,7 @@ begin
   select worker.lease_ms * interval '1 ms' into v_lease
   from workers worker
   where worker.id = p_worker and worker.alive_until > v_now
-    and worker.started_at <= v_now - worker.lease_ms * interval '1 ms';
+    and worker.renewed_since <= v_now - worker.lease_ms * interval '1 ms';
   if not found or pg_postmaster_start_time() > clock_timestamp() - v_lease then
     return;
   end if;

@@ -4,6 +4,7 @@ mod links;
 mod races;
 mod reads;
 mod steps;
+mod takeover;
 
 use crate::test_queue::TestQueue;
 

@@ -62,52 +62,6 @@ async fn an_open_transaction_of_a_caller_makes_nobody_wait() {
 }
 
 #[tokio::test]
-async fn a_worker_whose_lease_has_lapsed_gets_no_lanes_and_its_own_are_taken_over_once() {
-    let queue = start().await;
-    let (dead, other) = (Uuid::from_u128(10), Uuid::from_u128(20));
-    queue.register(dead).await;
-    queue.register(other).await;
-    queue
-        .enqueue(&[queue.job("lane", Uuid::from_u128(11))])
-        .await;
-    let leased = queue.lease(dead, 10).await;
-    let lapse = "update workers set alive_until = now() - interval '1 second' where id = $1";
-    sqlx::query(lapse)
-        .bind(dead)
-        .execute(&queue.admin)
-        .await
-        .unwrap();
-    let elder =
-        "update workers set started_at = now() - interval '1 hour', lease_ms = 1 where id = $1";
-    sqlx::query(elder)
-        .bind(other)
-        .execute(&queue.admin)
-        .await
-        .unwrap();
-
-    assert!(queue.lease(dead, 10).await.is_empty());
-    let freed: Vec<Uuid> = sqlx::query_scalar("select queue_take_over($1, 100)")
-        .bind(other)
-        .fetch_all(&queue.pool)
-        .await
-        .unwrap();
-    let again = queue.lease(other, 10).await;
-
-    assert_eq!((freed.len(), again.len()), (1, 1));
-    assert!(again[0].fence > leased[0].fence);
-    assert!(
-        queue.finish(dead, &leased, "delete", 0).await.is_empty(),
-        "a stale outcome was accepted"
-    );
-    let beat: bool = sqlx::query_scalar("select queue_heartbeat($1)")
-        .bind(dead)
-        .fetch_one(&queue.pool)
-        .await
-        .unwrap();
-    assert!(!beat, "the dead worker's heartbeat was accepted");
-}
-
-#[tokio::test]
 async fn a_lane_given_back_is_found_by_a_visit_however_long_its_job_has_waited() {
     let queue = start().await;
     let (me, other) = (Uuid::from_u128(10), Uuid::from_u128(20));

@@ -83,8 +83,8 @@ impl System {
     }
 
     async fn register(&self, number: usize) {
-        let statement = "insert into workers (id, name, started_at, alive_until, lease_ms)
-            values ($1, 'test', app_now() - interval '1 h', app_now() + $2 * interval '1 ms', $2)";
+        let statement = "insert into workers (id, name, started_at, renewed_since, alive_until, lease_ms)
+            values ($1, 'test', app_now(), app_now() - interval '1 h', app_now() + $2 * interval '1 ms', $2)";
         sqlx::query(statement)
             .bind(worker(number))
             .bind(LEASE_MS)

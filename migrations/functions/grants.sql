@@ -8,7 +8,8 @@ select guard_functions('{audit,batch,breaker,bucket,gauge,link,permit,queue,rete
 select grant_functions('casehug_firm', '{
     bucket_free_at, bucket_of, queue_explain, queue_describe, queue_id_at, queue_id_slack, queue_firm_of,
     queue_walk, queue_list, queue_failed_matching, queue_cause, queue_failures, queue_lock_lanes_of,
-    queue_drop_job, queue_requeue, queue_begin_act, queue_retry, queue_skip, queue_cancel, queue_run_now,
+    queue_drop_job, queue_last_error, queue_join,
+    queue_newest_events, queue_requeue, queue_begin_act, queue_retry, queue_skip, queue_cancel, queue_run_now,
     queue_refresh_lanes, queue_lane_priority, queue_find_duplicate, batch_count, batch_begin, batch_cancel}');
 
 -- Steps that are one statement, on the way of every call to a provider. Each takes up the worker's role itself (`set

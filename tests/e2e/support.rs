@@ -63,6 +63,18 @@ impl TestApp {
         .unwrap();
     }
 
+    /// The time is over in which events wait for their records.
+    pub(crate) async fn end_patience(&self) {
+        harness::eventually(SOON, || async {
+            let early = "update events set received_at = received_at - interval '2 minutes', look_at = now() where status = 'waiting' and look_at is not null";
+            sqlx::query(early).execute(&self.admin).await.ok()?;
+            let fresh = "select count(*) from events where status = 'waiting'";
+            (self.count(fresh).await.ok()? == 0).then_some(())
+        })
+        .await
+        .unwrap();
+    }
+
     /// Every request that a platform was sent is valid by its own description, no job is left, no invariant is broken.
     pub(crate) async fn finish(self) {
         self.app.settled(SOON).await.unwrap();

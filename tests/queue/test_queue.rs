@@ -124,6 +124,21 @@ impl TestQueue {
         finished.await.into_iter().map(|(lane, _)| lane).collect()
     }
 
+    /// Finishes one job with an outcome of one's own: a success, unless `said` says otherwise.
+    pub(crate) async fn finish_with(&self, worker: Uuid, job: &Leased, said: &Value) {
+        let mut outcome = json!({ "lane": job.lane, "fence": job.fence, "job_id": job.id, "effect": "delete",
+            "counted": true, "limited": 0, "log_status": "success", "duration_ms": 1, "outcome": "done" });
+        let members = said.as_object().unwrap().clone();
+        outcome.as_object_mut().unwrap().extend(members);
+        let written = sqlx::query("select lane from queue_finish($1, $2)")
+            .bind(worker)
+            .bind(json!([outcome]))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
+        assert_eq!(written.len(), 1, "the outcome was not written");
+    }
+
     /// Finishes as `queue::finish` does, and returns the lanes that were written, with the next job where the worker went on.
     pub(crate) async fn finish_or_go_on(
         &self,

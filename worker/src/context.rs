@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use shared::db::{Transaction, connections, tokens};
 use shared::domain::Platform;
-use shared::domain::connection::{Connection, ConnectionState};
+use shared::domain::connection::{Connection, ConnectionState, Lost};
 use shared::domain::job::LeasedJob;
 use shared::domain::link::Account;
 use shared::domain::outcome::{CallRecord, Failure, Instruction, Report, SkipReason};
@@ -82,8 +82,15 @@ impl Execution {
         };
         let _ = self.platform.set(connection.platform);
         match &connection.state {
-            ConnectionState::Active => Ok(Arc::new(connection)),
-            ConnectionState::NeedsReconnect { .. } => Err(CallError::NeedsReconnect),
+            // The hourly try: an answer heals it.
+            ConnectionState::Active
+            | ConnectionState::NeedsReconnect {
+                lost: Lost::Refusals,
+                ..
+            } => Ok(Arc::new(connection)),
+            ConnectionState::NeedsReconnect {
+                lost: Lost::Grant, ..
+            } => Err(CallError::NeedsReconnect),
             ConnectionState::Disconnected => {
                 Err(Instruction::Skipped(SkipReason::ConnectionGone).into())
             }
@@ -121,6 +128,7 @@ impl Execution {
             oauth: oauth.clone(),
             tokens,
             cancel: self.cancel.clone(),
+            background: self.environment.background.clone(),
         }));
         let session = self.session.get_or_init(|| session).clone();
         let context = Context {

@@ -19,6 +19,7 @@ use shared::queue::{self, GateSettings, Lease};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::environment::Environment;
 use crate::execution::backend::LaneBackend;
@@ -101,6 +102,7 @@ impl Engine {
             providers,
             gates,
             slots: Arc::new(Slots::new(config.concurrency, stop.clone())),
+            background: TaskTracker::new(),
             links_doubt_since: config.links_doubt_since,
         };
         Ok(Self {
@@ -120,6 +122,7 @@ impl Engine {
 
     pub(crate) async fn run(self) -> Ended {
         let database = self.environment.database.clone();
+        let background = self.environment.background.clone();
         let (stop, slots) = (self.stop, self.environment.slots.clone());
         let aborts = self.heartbeat.aborts();
         let (leased, source) = mpsc::channel::<LeasedJob>(usize::from(self.concurrency));
@@ -181,6 +184,13 @@ impl Engine {
             let _ = handling.await;
         }
         while tasks.join_next().await.is_some() {}
+        background.close();
+        if tokio::time::timeout(grace, background.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a token was still being refreshed: another worker takes it up");
+        }
         finisher.close().await;
         renewing.abort();
         let _ = renewing.await;

@@ -8,6 +8,7 @@ use shared::db::Database;
 use shared::domain::digest::Digests;
 use shared::providers::Providers;
 use shared::queue::GateSettings;
+use tokio_util::task::TaskTracker;
 
 use crate::scheduling::slots::Slots;
 use crate::storage::Storage;
@@ -21,5 +22,7 @@ pub(crate) struct Environment {
     pub(crate) providers: Providers,
     pub(crate) gates: GateSettings,
     pub(crate) slots: Arc<Slots>,
+    /// What goes on beside jobs and is waited for at the end.
+    pub(crate) background: TaskTracker,
     pub(crate) links_doubt_since: Option<DateTime<Utc>>,
 }

@@ -24,7 +24,9 @@ pub(crate) async fn run(execution: &Execution) -> Instruction {
         Job::SyncDocument { matter, upload } => {
             Box::pin(jobs::sync_document::run(execution, matter, upload)).await
         }
-        Job::SyncMatter { matter } => Box::pin(jobs::sync_matter::run(execution, matter)).await,
+        Job::SyncMatter { matter, after } => {
+            Box::pin(jobs::sync_matter::run(execution, matter, after)).await
+        }
         Job::Unknown => Instruction::Snooze {
             wait: NEWER_WORKER,
             reason: Waiting::NewerWorker,

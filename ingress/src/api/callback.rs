@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use shared::clock;
 use shared::crypto::Place;
-use shared::db::{connections, oauth_states, tokens::Grant, violates};
+use shared::db::{authorisation, connections, oauth_states, tokens::Grant, violates};
 use shared::domain::connection::Identity;
 use shared::domain::{ConnectionId, FirmId, Platform, Region};
 use shared::limit;
@@ -89,7 +89,7 @@ async fn connect(
             Stopped::Landed(match error {
                 OAuthError::Refused => "provider_refused",
                 OAuthError::Misconfigured(_) => "not_configured",
-                OAuthError::Unavailable => "provider_unavailable",
+                OAuthError::Unavailable { .. } => "provider_unavailable",
             })
         })?;
     let identity = configured
@@ -189,7 +189,7 @@ async fn store(
     limit::open(&mut db, &bucket)
         .await
         .map_err(ApiError::from)?;
-    connections::unpark(&mut db, id)
+    authorisation::unpark(&mut db, id)
         .await
         .map_err(ApiError::from)?;
     queue::notify_everything(&mut db)

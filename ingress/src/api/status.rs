@@ -47,7 +47,7 @@ fn not_connected() -> Value {
 
 fn describe(connection: &Connection, last_sync: Option<Value>) -> Value {
     let needs_reconnect = match &connection.state {
-        ConnectionState::NeedsReconnect { reason } => Some(reason.as_str()),
+        ConnectionState::NeedsReconnect { reason, .. } => Some(reason.as_str()),
         ConnectionState::Active | ConnectionState::Disconnected => None,
     };
     let mut status = json!({

@@ -5,7 +5,7 @@
 --
 -- Example. p_least is 3, p_wait_ms 30,000, p_longest_ms 600,000. 4 of 6 connections got no answer: 'opened', and the
 -- platform is paused for 60 s. 30 s later connection A tries: 'trying'. A gets no answer: 'failed', and the next try is
--- in 60 s. That try gets an answer: 'closed', and the pause is gone.
+-- in 60 s. It is connection B's, for A may have trouble of its own. B gets an answer: 'closed', and the pause is gone.
 create or replace function breaker_judge(
   p_platform text, p_window_ms bigint, p_least integer, p_wait_ms bigint, p_longest_ms bigint)
 returns breaker_change language plpgsql volatile as $$
@@ -50,6 +50,7 @@ begin
       v_wait_ms := least(p_longest_ms, p_wait_ms * (2 ^ least(v_row.tries + 1, 20))::bigint);
       update pauses pause set
         tries = pause.tries + 1,
+        tried = v_row.trying,
         trying = null,
         trying_since = null,
         try_at = v_now + v_wait_ms * interval '1 ms',
@@ -64,7 +65,7 @@ begin
     end if;
     -- It has said nothing for as long as a whole wait (no call was needed, or its firm left): another one tries.
   end if;
-  v_next := breaker_choose(p_platform, v_row.trying);
+  v_next := breaker_choose(p_platform, coalesce(v_row.trying, v_row.tried));
   update pauses pause set
     trying = v_next,
     trying_since = case when v_next is not null then v_now end,

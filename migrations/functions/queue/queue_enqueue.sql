@@ -26,7 +26,8 @@ begin
     order by incoming.lane
     on conflict (key) do update set
       tail = lane.tail + excluded.tail,
-      changed_at = clock_timestamp(),
+      -- Of a held lane it is when its job began.
+      changed_at = case when lane.worker is null then clock_timestamp() else lane.changed_at end,
       priority = case
         when lane.ready_at is null and lane.worker is null then excluded.priority
         else least(lane.priority, excluded.priority) end,

@@ -13,6 +13,9 @@ declare
   v_wide_pause boolean := exists (
     select 1 from pauses pause
     where (pause.scope = 'all' or pause.scope > 'platform:' and pause.scope < 'platform;') and pause.until > p_now);
+  v_regions text[] := array(
+    select pause.scope from pauses pause
+    where pause.scope > 'region:' and pause.scope < 'region;' and pause.until > p_now);
 begin
   with next as materialized (
     select ended.lane, ended.fence, case when ended.effect <> 'later' then ended.seq end as gone, ended.job_id,
@@ -23,6 +26,10 @@ begin
         and not exists (
           select 1 from pauses pause
           where pause.scope = 'connection:' || lane.connection_id and pause.until > p_now)
+        and (v_regions = '{}' or not exists (
+          select 1 from firm_integrations integration
+          where integration.id = lane.connection_id
+            and 'region:' || integration.platform || ':' || integration.region = any(v_regions)))
         as continues
     -- Side by side: a join of two arrays looks at each pair.
     from rows from (unnest(p_ended), unnest(p_heads))

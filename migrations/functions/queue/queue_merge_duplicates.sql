@@ -1,5 +1,5 @@
 -- Joins jobs to their waiting duplicates, named side by side. The duplicate keeps the highest priority, the union of
--- flags, and every event id. A duplicate that gains nothing is not written: a matter's follow-ups mostly ask for
+-- flags, and the newest event ids. A duplicate that gains nothing is not written: a matter's follow-ups mostly ask for
 -- documents that wait already.
 --
 -- Example. Jobs 1 and 2, each for event e1 and with note_join, join job 9, which waits with priority 1 and event e0.
@@ -25,7 +25,7 @@ begin
     update jobs job set
       priority = least(job.priority, gained.priority),
       explicit = job.explicit or gained.explicit,
-      event_ids = array(select distinct event.id from unnest(job.event_ids || gained.event_ids) event(id))
+      event_ids = queue_newest_events(job.event_ids, gained.event_ids)
     from gained
     where job.id = gained.duplicate
       and (gained.priority < job.priority

@@ -21,12 +21,7 @@ begin
     duplicate := case
       when v_job.dedupe_key is not null then queue_find_duplicate(v_job.lane, v_job.dedupe_key) end;
     if duplicate is not null then
-      update jobs job set
-        priority = least(job.priority, p_priority),
-        explicit = true,
-        event_ids = array(select distinct event.id from unnest(job.event_ids || v_job.event_ids) event(id))
-      where job.id = duplicate;
-      perform queue_drop_job(v_id, null, jsonb_build_object('joined', duplicate));
+      perform queue_join(v_job, duplicate, p_priority, true);
     else
       update lanes lane set tail = lane.tail + 1 where lane.key = v_job.lane returning lane.tail into v_tail;
       update jobs job set

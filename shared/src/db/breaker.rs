@@ -24,7 +24,7 @@ impl Default for BreakerRules {
             window: Duration::from_mins(1),
             least: 3,
             wait: Duration::from_secs(30),
-            longest: Duration::from_mins(5),
+            longest: Duration::from_mins(2),
         }
     }
 }

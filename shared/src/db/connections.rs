@@ -12,7 +12,7 @@ use crate::db::{
 };
 use crate::domain::{
     ConnectionId, FirmId, Platform, Region,
-    connection::{Connection, ConnectionState, Identity},
+    connection::{Connection, ConnectionState, Identity, Lost},
 };
 
 struct Row {
@@ -26,6 +26,8 @@ struct Row {
     settings: Value,
     is_active: bool,
     needs_reconnect_reason: Option<String>,
+    parked_by: Option<String>,
+    refusals: i16,
     epoch: i64,
     last_sync_at: Option<DateTime<Utc>>,
     sync_status: String,
@@ -41,7 +43,15 @@ impl TryFrom<Row> for Connection {
             row.needs_reconnect_reason,
         ) {
             (true, _) => ConnectionState::Disconnected,
-            (false, Some(reason)) => ConnectionState::NeedsReconnect { reason },
+            (false, Some(reason)) => {
+                let by_refusals = row.parked_by.as_deref() == Some(Lost::Refusals.as_str());
+                let lost = if by_refusals {
+                    Lost::Refusals
+                } else {
+                    Lost::Grant
+                };
+                ConnectionState::NeedsReconnect { reason, lost }
+            }
             (false, None) => ConnectionState::Active,
         };
         Ok(Self {
@@ -59,6 +69,7 @@ impl TryFrom<Row> for Connection {
                 .map_err(|_| corrupt("firm_integrations.settings"))?,
             state,
             epoch: row.epoch,
+            refusals: row.refusals,
             last_sync_at: row.last_sync_at,
             sync_status: row.sync_status,
         })
@@ -79,7 +90,7 @@ pub async fn find_by_platform(
     let row = sqlx::query_as!(
         Row,
         r#"select id as "id: ConnectionId", firm_id as "firm_id: FirmId", platform, region, account_id, account_label, account_user,
-             settings, is_active, needs_reconnect_reason, epoch, last_sync_at, sync_status, disconnected_at is not null as "disconnected!"
+             settings, is_active, needs_reconnect_reason, parked_by, refusals, epoch, last_sync_at, sync_status, disconnected_at is not null as "disconnected!"
            from firm_integrations where firm_id = $1 and platform = $2 and disconnected_at is null"#,
         firm.0,
         platform.as_str(),
@@ -98,7 +109,7 @@ pub async fn find(
     let row = sqlx::query_as!(
         Row,
         r#"select id as "id: ConnectionId", firm_id as "firm_id: FirmId", platform, region, account_id, account_label, account_user,
-             settings, is_active, needs_reconnect_reason, epoch, last_sync_at, sync_status, disconnected_at is not null as "disconnected!"
+             settings, is_active, needs_reconnect_reason, parked_by, refusals, epoch, last_sync_at, sync_status, disconnected_at is not null as "disconnected!"
            from firm_integrations where firm_id = $1 and id = $2"#,
         firm.0,
         id.0,
@@ -129,7 +140,7 @@ pub async fn list_of_firms(
     let rows = sqlx::query_as!(
         Row,
         r#"select id as "id: ConnectionId", firm_id as "firm_id: FirmId", platform, region, account_id, account_label, account_user,
-             settings, is_active, needs_reconnect_reason, epoch, last_sync_at, sync_status, disconnected_at is not null as "disconnected!"
+             settings, is_active, needs_reconnect_reason, parked_by, refusals, epoch, last_sync_at, sync_status, disconnected_at is not null as "disconnected!"
            from firm_integrations where firm_id = any($1) and disconnected_at is null and is_active order by id"#,
         firms,
     )
@@ -157,7 +168,7 @@ pub async fn upsert(
              account_label = excluded.account_label, account_user = excluded.account_user, access_token = excluded.access_token,
              refresh_token = excluded.refresh_token, token_expires_at = excluded.token_expires_at, connected_at = excluded.connected_at,
              token_version = c.token_version + 1, epoch = c.epoch + 1, is_active = true, refreshing_until = null,
-             needs_reconnect_reason = null, sync_status = 'idle'"#,
+             needs_reconnect_reason = null, parked_by = null, refused_version = null, refusals = 0, refused_at = null, sync_status = 'idle'"#,
         id.0,
         firm.0,
         platform.as_str(),
@@ -174,63 +185,22 @@ pub async fn upsert(
     Ok(())
 }
 
-/// Parks a connection whose authorisation is gone: its lanes are not visited until it is reconnected.
-pub async fn park(
-    db: &mut PgConnection,
-    firm: FirmId,
-    id: ConnectionId,
-    epoch: i64,
-    reason: &str,
-) -> Result<(), sqlx::Error> {
-    let parked = sqlx::query!(
-        r#"update firm_integrations set needs_reconnect_reason = $3, sync_status = 'error'
-           where id = $1 and epoch = $2 and needs_reconnect_reason is null"#,
-        id.0,
-        epoch,
-        reason,
-    )
-    .execute(&mut *db)
-    .await?;
-    if parked.rows_affected() == 1 {
-        sqlx::query!(
-            r#"insert into pauses (scope, reason, firm_id, until, author, note, created_at)
-               values ('connection:' || $1::uuid, 'needs_reconnect', $2, 'infinity', 'worker', $3, app_now())
-               on conflict (scope, reason) do nothing"#,
-            id.0,
-            firm.0,
-            reason,
-        )
-        .execute(db)
-        .await?;
-    }
-    Ok(())
-}
-
-/// Pauses a connection for a while (a provider's `Retry-After`, a used-up window); a later pause wins.
+/// Pauses a connection for a while, for a reason of the table `pauses`; a later end wins.
 pub async fn pause(
     db: &mut PgConnection,
     firm: FirmId,
     id: ConnectionId,
+    reason: &str,
     wait: Duration,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"insert into pauses as p (scope, reason, firm_id, until, author, created_at)
-           values ('connection:' || $1::uuid, 'retry_after', $2, app_now() + $3::bigint * interval '1 ms', 'worker', app_now())
+           values ('connection:' || $1::uuid, $4, $2, app_now() + $3::bigint * interval '1 ms', 'worker', app_now())
            on conflict (scope, reason) do update set until = greatest(p.until, excluded.until)"#,
         id.0,
         firm.0,
         millis(Some(wait)),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Lifts the pause of a lost authorisation.
-pub async fn unpark(db: &mut PgConnection, id: ConnectionId) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "delete from pauses where scope = 'connection:' || $1::uuid and reason = 'needs_reconnect'",
-        id.0
+        reason,
     )
     .execute(db)
     .await?;

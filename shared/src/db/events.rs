@@ -10,6 +10,8 @@ pub struct EventStatus {
     pub id: String,
     pub status: String,
     pub reason: Option<String>,
+    /// When it is looked at next, while it waits for a record.
+    pub look_at: Option<chrono::DateTime<chrono::Utc>>,
     pub runs: Vec<RunId>,
     pub data: serde_json::Value,
 }
@@ -21,7 +23,7 @@ pub async fn find(
     id: &str,
 ) -> Result<Option<EventStatus>, sqlx::Error> {
     let row = sqlx::query!(
-        "select id, status, reason, runs, data from events where firm_id = $1 and id = $2",
+        "select id, status, reason, look_at, runs, data from events where firm_id = $1 and id = $2",
         firm.0,
         id
     )
@@ -31,6 +33,7 @@ pub async fn find(
         id: row.id,
         status: row.status,
         reason: row.reason,
+        look_at: row.look_at,
         runs: row.runs.into_iter().map(RunId).collect(),
         data: row.data,
     }))

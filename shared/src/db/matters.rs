@@ -77,38 +77,54 @@ pub async fn find_upload(
     }))
 }
 
-/// The matter's approved documents, oldest approval first: those that do not yet stand in this account, or `all`.
+/// Which of a matter's approved documents are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadsToSync {
+    /// Those that stand in this account, too.
+    pub all: bool,
+    /// Those behind this one.
+    pub after: Option<UploadId>,
+    pub limit: usize,
+}
+
+/// The matter's approved documents, oldest approval first.
 pub async fn list_uploads_to_sync(
     db: &mut PgConnection,
     account: &crate::domain::link::Account,
     matter: MatterId,
-    all: bool,
+    wanted: UploadsToSync,
 ) -> Result<Vec<UploadId>, sqlx::Error> {
     let ids = sqlx::query_scalar!(
         // One step in an index for each upload, with `limit`: written as `not exists`, it is joined to all documents of the firm.
         r#"select u.id from uploads u
-           where u.firm_id = $1 and u.matter_id = $2 and u.status = 'approved' and ($6 or (
+           left join uploads last on last.firm_id = u.firm_id and last.id = $7
+           where u.firm_id = $1 and u.matter_id = $2 and u.status = 'approved'
+             and ($7::uuid is null or (coalesce(u.approved_at, 'infinity'), u.id) > (case when last.id is null then '-infinity' else coalesce(last.approved_at, 'infinity') end, $7))
+             and ($6 or (
              select k.id from links k where k.firm_id = u.firm_id and k.platform = $3 and k.region = $4 and k.account_id = $5
                and k.kind = 'document' and k.effect_key = u.id::text and k.state = 'linked' and k.superseded_at is null limit 1) is null)
-           order by u.approved_at, u.id"#,
+           order by coalesce(u.approved_at, 'infinity'), u.id limit $8"#,
         account.firm_id.0,
         matter.0,
         account.platform.as_str(),
         account.region.as_str(),
         account.id,
-        all,
+        wanted.all,
+        wanted.after.map(|after| after.0),
+        i64::try_from(wanted.limit).unwrap_or(i64::MAX),
     )
     .fetch_all(db)
     .await?;
     Ok(ids.into_iter().map(UploadId).collect())
 }
 
-/// Records that events may name, as far as they exist: firms, (matter, firm), (upload, matter, firm).
+/// Records that events may name, as far as they exist: firms, (matter, firm), (upload, matter, firm), and which of these are approved.
 #[derive(Debug, Default)]
 pub struct Known {
     pub firms: std::collections::HashSet<FirmId>,
     pub matters: std::collections::HashSet<(FirmId, MatterId)>,
     pub uploads: std::collections::HashSet<(FirmId, MatterId, UploadId)>,
+    pub approved: std::collections::HashSet<UploadId>,
 }
 
 /// Which of these records exist, and whose they are.
@@ -135,15 +151,19 @@ pub async fn list_known(
             .map(|r| (FirmId(r.firm_id), MatterId(r.id))),
     );
     let rows = sqlx::query!(
-        "select id, firm_id, matter_id from uploads where id = any($1) and firm_id = any($2)",
+        r#"select id, firm_id, matter_id, status = 'approved' as "approved!" from uploads where id = any($1) and firm_id = any($2)"#,
         uploads,
         firms
     )
     .fetch_all(&mut *db)
     .await?;
-    known.uploads.extend(
-        rows.into_iter()
-            .map(|r| (FirmId(r.firm_id), MatterId(r.matter_id), UploadId(r.id))),
-    );
+    for row in rows {
+        let upload = UploadId(row.id);
+        let matter = MatterId(row.matter_id);
+        known.uploads.insert((FirmId(row.firm_id), matter, upload));
+        if row.approved {
+            known.approved.insert(upload);
+        }
+    }
     Ok(known)
 }

@@ -5,6 +5,7 @@
 //! of the schema take up the worker's role themselves, for statements that are one trip.
 
 pub mod activity;
+pub mod authorisation;
 pub mod breaker;
 pub mod channels;
 pub mod connections;

@@ -98,7 +98,8 @@ pub struct RunResult {
     pub documents_uploaded: i64,
 }
 
-/// The result of a run, once none of its rows is pending; nothing before. A row that joined a waiting duplicate stands for the duplicate's run.
+/// The result of a run, once none of its rows is pending; nothing before. A row that joined a waiting duplicate stands for the duplicate's
+/// run, which may have joined another in its turn.
 pub async fn find_run_result(
     db: &mut PgConnection,
     firm: FirmId,
@@ -106,11 +107,18 @@ pub async fn find_run_result(
 ) -> Result<Option<RunResult>, sqlx::Error> {
     sqlx::query_as!(
         RunResult,
-        r#"with own as (select g.* from integration_sync_logs g where g.firm_id = $1 and g.id = $2),
-             head as (
-               select g.* from integration_sync_logs g, own
-               where g.firm_id = $1 and g.id = coalesce((own.details->>'joined')::uuid, own.id)),
-             rows as (select g.* from integration_sync_logs g, head where g.firm_id = $1 and g.run_id = head.run_id)
+        r#"with recursive chain as (
+             select g.*, 1 as hops from integration_sync_logs g where g.firm_id = $1 and g.id = $2
+             union all
+             select g.*, chain.hops + 1 from chain
+             join integration_sync_logs g on g.firm_id = $1 and g.id = (chain.details->>'joined')::uuid
+             where chain.status = 'skipped' and chain.hops < 100),
+           head as (select * from chain order by hops desc limit 1),
+           -- Those of the run, and those that its success brought back.
+           rows as (
+             select g.status, g.action, g.details from head join integration_sync_logs g on g.run_id = head.run_id and g.firm_id = $1
+             union all
+             select g.status, g.action, g.details from head join integration_sync_logs g on g.requeued_by = head.run_id and g.firm_id = $1)
            select head.status as "status!", head.code as "code?", head.error_message as "error_message?",
              head.details->>'resolution' as "resolution?", head.external_id as "external_matter_id?",
              (select count(*) from rows where action = 'sync_document' and details->>'uploaded' = 'true') as "documents_uploaded!"

@@ -14,6 +14,8 @@ pub struct SealedTokens {
     pub version: i64,
     /// Until the access token ends; nothing when it never does.
     pub expires_in: Option<Duration>,
+    /// The platform has refused the access token.
+    pub refused: bool,
 }
 
 /// The sealed tokens of a connection; nothing when it has none any more.
@@ -22,7 +24,7 @@ pub async fn find(
     id: ConnectionId,
 ) -> Result<Option<SealedTokens>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"select access_token, refresh_token, token_version,
+        r#"select access_token, refresh_token, token_version, coalesce(refused_version = token_version, false) as "refused!",
              (extract(epoch from token_expires_at - app_now()) * 1000)::bigint as expires_in_ms
            from firm_integrations where id = $1"#,
         id.0
@@ -34,6 +36,7 @@ pub async fn find(
             access: row.access_token?,
             refresh: row.refresh_token,
             version: row.token_version,
+            refused: row.refused,
             expires_in: row
                 .expires_in_ms
                 .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
@@ -107,16 +110,19 @@ pub async fn end_refresh(
     Ok(())
 }
 
-/// Connections whose access token ends within `ahead`, and that can have another one, unless their refresh waits already. One whose
-/// refresh has failed for good lately rests for an hour.
+/// Connections whose access token ends within `ahead`, and that can have another one, and connections parked by refusals whose hour
+/// is over, unless their refresh waits already. One whose refresh has failed for good lately rests for an hour.
 pub async fn list_expiring(
     db: &mut PgConnection,
     ahead: Duration,
 ) -> Result<Vec<(FirmId, ConnectionId)>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select c.firm_id as "firm_id: FirmId", c.id as "id: ConnectionId" from firm_integrations c
-           where c.is_active and c.disconnected_at is null and c.needs_reconnect_reason is null and c.refresh_token is not null
-             and c.token_expires_at < app_now() + $1::bigint * interval '1 ms'
+           where c.is_active and c.disconnected_at is null
+             and (c.needs_reconnect_reason is null and c.refresh_token is not null and c.token_expires_at < app_now() + $1::bigint * interval '1 ms'
+               -- The hourly try.
+               or c.parked_by = 'refusals' and not exists (
+                 select 1 from pauses p where p.scope = 'connection:' || c.id and p.reason = 'needs_reconnect' and p.until > app_now()))
              and not exists (select 1 from jobs j where j.lane = 'out:' || c.id || ':refresh_token' and j.state = 'queued')
              and not exists (select 1 from jobs j where j.lane = 'out:' || c.id || ':refresh_token' and j.state = 'failed'
                and j.failed_at > app_now() - interval '1 hour')"#,

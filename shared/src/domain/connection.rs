@@ -34,8 +34,28 @@ impl Default for Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectionState {
     Active,
-    NeedsReconnect { reason: String },
+    NeedsReconnect { reason: String, lost: Lost },
     Disconnected,
+}
+
+/// How an authorisation was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The platform refused the grant itself, or there is no refresh token: only a person can mend it.
+    Grant,
+    /// The platform went on refusing tokens that it had just given out. It is asked again each hour.
+    Refusals,
+}
+
+impl Lost {
+    /// The name in SQL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::Refusals => "refusals",
+        }
+    }
 }
 
 /// One firm's link to one platform. Tokens are not here: they stay sealed in their row.
@@ -51,11 +71,26 @@ pub struct Connection {
     pub settings: Settings,
     pub state: ConnectionState,
     pub epoch: i64,
+    /// How often in a row the platform refused a token that it had just given out.
+    pub refusals: i16,
     pub last_sync_at: Option<DateTime<Utc>>,
     pub sync_status: String,
 }
 
 impl Connection {
+    /// Whether the platform's last word was a refusal that may pass: a call that is answered then heals the connection.
+    #[must_use]
+    pub fn is_doubted(&self) -> bool {
+        let parked = matches!(
+            self.state,
+            ConnectionState::NeedsReconnect {
+                lost: Lost::Refusals,
+                ..
+            }
+        );
+        parked || self.refusals > 0
+    }
+
     /// The account that links made through this connection belong to.
     #[must_use]
     pub fn account(&self) -> Account {

@@ -75,6 +75,8 @@ impl JobKind {
 pub enum Job {
     SyncMatter {
         matter: MatterId,
+        /// A continuation: the matter is ensured, and its documents up to this one have their jobs.
+        after: Option<UploadId>,
     },
     SyncDocument {
         matter: MatterId,
@@ -99,7 +101,7 @@ impl Job {
             return Self::Unknown;
         };
         match (kind, matter, upload) {
-            (JobKind::SyncMatter, Some(matter), _) => Self::SyncMatter { matter },
+            (JobKind::SyncMatter, Some(matter), after) => Self::SyncMatter { matter, after },
             (JobKind::SyncDocument, Some(matter), Some(upload)) => {
                 Self::SyncDocument { matter, upload }
             }
@@ -185,6 +187,16 @@ impl RunContext {
         NewJob {
             matter_id: Some(matter_id),
             ..self.job(JobKind::SyncMatter, lane, key)
+        }
+    }
+
+    /// Go on with the documents of a matter behind one. The dedupe key is (kind, matter, upload).
+    #[must_use]
+    pub fn sync_matter_after(&self, matter_id: MatterId, upload_id: UploadId) -> NewJob {
+        NewJob {
+            upload_id: Some(upload_id),
+            dedupe_key: Some(format!("sync_matter:{matter_id}:{upload_id}")),
+            ..self.sync_matter(matter_id)
         }
     }
 
@@ -280,10 +292,10 @@ impl LeasedJob {
             firm_id: self.firm_id,
             connection_id: self.connection_id,
             run_id: self.run_id,
-            priority: if self.priority == 0 {
-                Priority::Person
-            } else {
-                Priority::Event
+            priority: match self.priority {
+                0 => Priority::Person,
+                1 => Priority::Event,
+                _ => Priority::Background,
             },
             explicit: false,
             event_ids: self.event_ids.clone(),

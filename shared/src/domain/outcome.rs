@@ -25,6 +25,7 @@ pub enum Instruction {
     },
     Retry(Failure),
     Fail(Failure),
+    /// The connection is parked, and its lanes wait with it.
     NeedsReconnect(Failure),
 }
 
@@ -78,6 +79,10 @@ pub enum Waiting {
     NeedsReconnect,
     /// A worker of the release that knows the job's kind.
     NewerWorker,
+    /// Another job is renewing the connection's token.
+    SignIn,
+    /// An operator: the platform refuses CaseHug's own credentials, or no key opens the connection's tokens.
+    Misconfigured,
 }
 
 impl Waiting {
@@ -94,6 +99,8 @@ impl Waiting {
             Self::Shutdown => "shutdown",
             Self::NeedsReconnect => "needs_reconnect",
             Self::NewerWorker => "newer_worker",
+            Self::SignIn => "sign_in",
+            Self::Misconfigured => "misconfigured",
         }
     }
 
@@ -110,6 +117,8 @@ impl Waiting {
             Self::Shutdown,
             Self::NeedsReconnect,
             Self::NewerWorker,
+            Self::SignIn,
+            Self::Misconfigured,
         ]
         .into_iter()
         .find(|waiting| waiting.as_str() == text)
@@ -126,7 +135,9 @@ impl Waiting {
             | Self::Paused
             | Self::Shutdown
             | Self::NeedsReconnect
-            | Self::NewerWorker => None,
+            | Self::NewerWorker
+            | Self::SignIn
+            | Self::Misconfigured => None,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::{
     event::{EventKind, SyncAction, SyncRequest},
     job::{NewJob, Priority, RunContext},
 };
-use crate::inbox::postgres::{Decided, Waiting};
+use crate::inbox::postgres::{Decided, Fate, Waiting};
 
 /// What becomes of a batch.
 pub(super) struct FanOut {
@@ -60,19 +60,20 @@ pub(super) async fn fan_out(
         jobs: Vec::new(),
     };
     for (event, kind) in &parsed {
-        let (rejected, jobs) = match decide(event, kind, &facts) {
-            Ok(jobs) => (None, jobs),
-            Err(reason) => (Some(reason), Vec::new()),
+        let fate = match decide(event, kind, &facts) {
+            Ok(jobs) => {
+                let mut runs: Vec<RunId> = jobs.iter().map(|job| job.run_id).collect();
+                runs.dedup();
+                result.jobs.extend(jobs);
+                Fate::Done { runs }
+            }
+            Err(refusal) => refusal.fate(event),
         };
-        let mut runs: Vec<RunId> = jobs.iter().map(|job| job.run_id).collect();
-        runs.dedup();
         result.decided.push(Decided {
             firm_id: event.firm_id,
             id: event.id.clone(),
-            rejected,
-            runs,
+            fate,
         });
-        result.jobs.extend(jobs);
     }
     Ok(result)
 }
@@ -158,14 +159,30 @@ fn upload_of(kind: &EventKind) -> Option<UploadId> {
     }
 }
 
-/// The jobs of one event, or why it is rejected.
-fn decide(
-    event: &Waiting,
-    kind: &EventKind,
-    facts: &Facts<'_>,
-) -> Result<Vec<NewJob>, &'static str> {
-    if let Some(reason) = rejection(event.firm_id, kind, &facts.known) {
-        return Err(reason);
+/// Why an event makes no jobs.
+enum Refusal {
+    Final(&'static str),
+    /// A record that it names is not there, or not approved: its transaction may not have committed yet.
+    Early(&'static str),
+}
+
+impl Refusal {
+    /// What ingress made for a person names records that ingress has seen: nothing more can come.
+    fn fate(&self, event: &Waiting) -> Fate {
+        match *self {
+            Self::Early(reason) if !event.requested_by_person => match event.next_look() {
+                Some(wait) => Fate::Early { reason, wait },
+                None => Fate::Rejected { reason },
+            },
+            Self::Early(reason) | Self::Final(reason) => Fate::Rejected { reason },
+        }
+    }
+}
+
+/// The jobs of one event, or why it makes none.
+fn decide(event: &Waiting, kind: &EventKind, facts: &Facts<'_>) -> Result<Vec<NewJob>, Refusal> {
+    if let Some(refusal) = refusal(event.firm_id, kind, &facts.known) {
+        return Err(refusal);
     }
     let connections = facts.connections(event.firm_id);
     Ok(match kind {
@@ -185,19 +202,22 @@ fn decide(
     })
 }
 
-fn rejection(firm: FirmId, kind: &EventKind, known: &matters::Known) -> Option<&'static str> {
-    if !known.firms.contains(&firm) {
-        return Some("unknown_firm");
-    }
+fn refusal(firm: FirmId, kind: &EventKind, known: &matters::Known) -> Option<Refusal> {
     if matches!(kind, EventKind::Malformed) {
-        return Some("malformed_data");
+        return Some(Refusal::Final("malformed_data"));
+    }
+    if !known.firms.contains(&firm) {
+        return Some(Refusal::Early("unknown_firm"));
     }
     let matter_id = matter_of(kind)?;
     if !known.matters.contains(&(firm, matter_id)) {
-        return Some("unknown_matter");
+        return Some(Refusal::Early("unknown_matter"));
     }
     let upload_id = upload_of(kind)?;
-    (!known.uploads.contains(&(firm, matter_id, upload_id))).then_some("unknown_upload")
+    if !known.uploads.contains(&(firm, matter_id, upload_id)) {
+        return Some(Refusal::Early("unknown_upload"));
+    }
+    (!known.approved.contains(&upload_id)).then_some(Refusal::Early("not_approved"))
 }
 
 /// `sync_matter` first where the matter is not linked, then `sync_document` where the platform takes documents; one run a connection.

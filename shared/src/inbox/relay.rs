@@ -3,6 +3,8 @@
 //! States of an event: waiting → done (its runs are named) or rejected (its reason is named). Only the relay moves it.
 //! A relay lives in every worker, and one acts at a time, by a transaction-level advisory lock: the order of a firm's events
 //! is the order of their jobs. The transaction is short: read a batch, check the records, append the jobs, mark the events.
+//!
+//! An event whose record is not there yet is looked at again after growing pauses. Later events do not wait for it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,14 +13,18 @@ use crate::clock::Moment;
 use crate::db::Database;
 use crate::domain::{ConnectionId, capabilities::Offers};
 use crate::inbox::fan_out::fan_out;
-use crate::inbox::postgres;
+use crate::inbox::postgres::{self, Fate};
 use crate::queue;
 
 const BATCH: i64 = 200;
+/// Early events of a batch, besides: however many there are, new ones go on.
+const EARLY: i64 = 50;
+/// A transaction may have drawn a position and not yet its number when a look began.
+const LEAST_SLACK: Duration = Duration::from_secs(1);
 /// An event whose commit came later than this behind its position waits for the next look at all.
-const SLACK: Duration = Duration::from_secs(10);
+const MOST_SLACK: Duration = Duration::from_secs(10);
 const LOOK_AT_ALL: Duration = Duration::from_secs(20);
-const NOTE_EVERY: Duration = Duration::from_secs(1);
+const NOTE_EVERY: Duration = Duration::from_millis(100);
 /// The advisory lock of the acting relay.
 const RELAY_LOCK: i64 = 0x6361_7365_0001;
 
@@ -29,8 +35,10 @@ pub struct Relayed {
     pub rejected: usize,
     /// Connections of lanes that became ready: the leaser wants to know.
     pub ready: Vec<ConnectionId>,
-    /// The batch was full: there may be more.
+    /// A batch was full: there may be more.
     pub more: bool,
+    /// Until the next look at an event that came before its record.
+    pub next_look: Option<Duration>,
 }
 
 /// Takes events from the inbox and fans them out.
@@ -59,7 +67,11 @@ impl Relay {
     pub async fn run_once(&mut self) -> Result<Relayed, sqlx::Error> {
         let mut db = self.database.worker().await?;
         let row = sqlx::query!(
-            r#"select pg_try_advisory_xact_lock($1) as "acting!", coalesce(pg_sequence_last_value('events_position_seq'), 0) as "newest!""#,
+            r#"select pg_try_advisory_xact_lock($1) as "acting!", coalesce(pg_sequence_last_value('events_position_seq'), 0) as "newest!",
+                 pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "oldest_running!",
+                 pg_snapshot_xmax(pg_current_snapshot())::text::bigint as "next_transaction!",
+                 (select (extract(epoch from e.look_at - clock_timestamp()) * 1000)::bigint from events e
+                  where e.status = 'waiting' and e.look_at is not null order by e.look_at limit 1) as next_look_ms"#,
             RELAY_LOCK
         )
         .fetch_one(&mut *db)
@@ -68,74 +80,99 @@ impl Relay {
             return Ok(Relayed::default());
         }
         let now = Moment::now();
-        let waiting = postgres::list_waiting(&mut db, self.passed.floor(now), BATCH).await?;
-        let more = i64::try_from(waiting.len()).is_ok_and(|n| n == BATCH);
-        let Some(last) = waiting.last() else {
-            self.passed.note(row.newest, now);
-            return Ok(Relayed::default());
+        let early = match row.next_look_ms {
+            Some(..=0) => postgres::list_early(&mut db, EARLY).await?,
+            Some(1..) | None => Vec::new(),
         };
-        let fan_out = fan_out(&mut db, &waiting, &self.offers).await?;
+        let floor = self.passed.floor(now, row.oldest_running);
+        let waiting = postgres::list_waiting(&mut db, floor, BATCH).await?;
+        let (full, full_early) = (is_full(&waiting, BATCH), is_full(&early, EARLY));
+        let passed = Passed {
+            at: now,
+            position: waiting
+                .last()
+                .filter(|_| full)
+                .map_or(row.newest, |last| last.position),
+            next_transaction: row.next_transaction,
+        };
+        let batch: Vec<_> = early.into_iter().chain(waiting).collect();
+        let next_look = row
+            .next_look_ms
+            .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        if batch.is_empty() {
+            self.passed.note(passed);
+            return Ok(Relayed {
+                next_look,
+                ..Relayed::default()
+            });
+        }
+        let fan_out = fan_out(&mut db, &batch, &self.offers).await?;
         let ready = queue::enqueue(&mut db, &fan_out.jobs).await?;
         postgres::set_decided(&mut db, &fan_out.decided).await?;
         db.commit().await?;
-        if more {
-            self.passed.continue_behind(last.position);
-        } else {
-            self.passed.note(row.newest, now);
-        }
+        self.passed.note(passed);
+        let decided = || fan_out.decided.iter().map(|decided| &decided.fate);
+        let waits = decided().filter_map(Fate::wait);
         Ok(Relayed {
-            events: waiting.len(),
-            rejected: fan_out
-                .decided
-                .iter()
-                .filter(|d| d.rejected.is_some())
+            events: batch.len(),
+            rejected: decided()
+                .filter(|fate| matches!(fate, Fate::Rejected { .. }))
                 .count(),
             ready,
-            more,
+            more: full || full_early,
+            next_look: waits.chain(next_look.filter(|next| !next.is_zero())).min(),
         })
     }
 }
 
+fn is_full<T>(read: &[T], limit: i64) -> bool {
+    i64::try_from(read.len()).is_ok_and(|read| read == limit)
+}
+
+/// What a look has passed.
+#[derive(Debug, Clone, Copy)]
+struct Passed {
+    at: Moment,
+    /// All up to here that had been committed was taken.
+    position: i64,
+    /// Transactions from this one on had not begun.
+    next_transaction: i64,
+}
+
 /// How far the inbox was empty, so that a look does not begin with all that has gone: an old transaction can keep it from
-/// being removed. Positions are given before their commits, so a look begins some time behind, and now and then at the beginning.
+/// being removed.
+///
+/// Positions are given before their commits: a look passes events that cannot be seen yet. What was answered first goes first, so a
+/// look begins where no transaction of that time is running any more. It waits for none of them longer than 10 s: CaseHug may insert
+/// events in a long transaction, and nobody was answered yet. Every 20 s a look begins at the beginning.
 #[derive(Debug, Default)]
 struct ReadPosition {
-    notes: VecDeque<(Moment, i64)>,
+    notes: VecDeque<Passed>,
     looked_at_all: Option<Moment>,
-    /// A look has taken all up to here, and there was more.
-    continue_behind: Option<i64>,
 }
 
 impl ReadPosition {
-    /// Behind which position the next look begins.
-    fn floor(&mut self, now: Moment) -> i64 {
+    /// Behind which position the next look begins. `oldest_running`: all transactions before this one have ended.
+    fn floor(&mut self, now: Moment, oldest_running: i64) -> i64 {
         if self.looked_at_all.is_none_or(|at| at + LOOK_AT_ALL <= now) {
             self.looked_at_all = Some(now);
             return 0;
         }
-        if let Some(position) = self.continue_behind {
-            return position;
-        }
-        let is_old = |(at, _): &(Moment, i64)| *at + SLACK <= now;
-        while self.notes.get(1).is_some_and(is_old) {
+        let is_settled = |note: &Passed| {
+            note.at + MOST_SLACK <= now
+                || note.at + LEAST_SLACK <= now && note.next_transaction <= oldest_running
+        };
+        while self.notes.get(1).is_some_and(is_settled) {
             self.notes.pop_front();
         }
-        let oldest = self.notes.front().filter(|note| is_old(note));
-        oldest.map_or(0, |(_, position)| *position)
+        let oldest = self.notes.front().filter(|note| is_settled(note));
+        oldest.map_or(0, |note| note.position)
     }
 
-    /// The batch was full: the next look begins behind it. Not where a note says that nothing was left: many events may have been
-    /// committed together, long after their positions were given.
-    fn continue_behind(&mut self, position: i64) {
-        self.continue_behind = Some(position);
-    }
-
-    /// Nothing was left up to this position that had been committed before the look.
-    fn note(&mut self, position: i64, now: Moment) {
-        self.continue_behind = None;
-        let is_fresh = |(at, _): &(Moment, i64)| *at + NOTE_EVERY > now;
+    fn note(&mut self, passed: Passed) {
+        let is_fresh = |note: &Passed| note.at + NOTE_EVERY > passed.at;
         if !self.notes.back().is_some_and(is_fresh) {
-            self.notes.push_back((now, position));
+            self.notes.push_back(passed);
         }
     }
 }
@@ -145,26 +182,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_begins_some_time_behind_and_now_and_then_at_the_beginning() {
+    fn a_look_begins_where_no_transaction_of_its_time_is_running_and_now_and_then_at_the_beginning()
+    {
         let mut passed = ReadPosition::default();
         let start = Moment::now();
         let at = |seconds| start + Duration::from_secs(seconds);
 
-        assert_eq!(passed.floor(at(0)), 0);
-        for second in 0..18 {
-            passed.note(i64::try_from(second).unwrap() * 100, at(second));
+        assert_eq!(passed.floor(at(0), 1), 0);
+        // Each second transaction 10 times the second begins, and positions up to 100 times the second are passed.
+        for second in 0_u32..18 {
+            passed.note(Passed {
+                at: at(second.into()),
+                position: i64::from(second) * 100,
+                next_transaction: i64::from(second) * 10,
+            });
         }
-        assert_eq!(passed.floor(at(9)), 0, "commits may still come");
-        assert_eq!(passed.floor(at(15)), 500);
-        assert_eq!(passed.floor(at(18)), 800);
-        assert_eq!(passed.floor(at(20)), 0, "all of it");
-        assert_eq!(passed.floor(at(21)), 1_100);
-
-        assert_eq!(passed.floor(at(40)), 0);
-        passed.continue_behind(200);
-        assert_eq!(passed.floor(at(41)), 200, "the rest of all");
-        assert_eq!(passed.floor(at(60)), 0, "all of it");
-        passed.note(2_000, at(60));
-        assert_eq!(passed.floor(at(61)), 1_700);
+        assert_eq!(
+            passed.floor(at(3), 10),
+            100,
+            "transaction 10 may be running"
+        );
+        assert_eq!(
+            passed.floor(at(5), 1_000),
+            400,
+            "a position may be younger than its transaction"
+        );
+        assert_eq!(passed.floor(at(12), 40), 400, "one runs for long");
+        assert_eq!(passed.floor(at(16), 40), 600, "nobody waits for it longer");
+        assert_eq!(passed.floor(at(18), 1_000), 1_700);
+        assert_eq!(passed.floor(at(20), 1_000), 0, "all of it");
+        assert_eq!(passed.floor(at(21), 1_000), 1_700);
     }
 }

@@ -84,6 +84,12 @@ pub fn wait_after_429(asked: &AskedWait, window: Duration) -> Duration {
     clamp_retry_after(wait.unwrap_or(window))
 }
 
+/// How long an answer's `Retry-After` asks to wait, clamped.
+#[must_use]
+pub fn asked_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    retry_after(headers, now).map(clamp_retry_after)
+}
+
 /// `Retry-After` in seconds or as an HTTP date, the latter relative to the answer's own `Date`; unclamped.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();

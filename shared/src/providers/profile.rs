@@ -93,6 +93,8 @@ pub struct Dialect {
     /// Sent with every call.
     pub headers: &'static [(&'static str, &'static str)],
     pub token: TokenStyle,
+    /// The read that says whose a token is, with the query that it needs: it answers to any token that is good.
+    pub who_am_i: (&'static str, &'static [(&'static str, &'static str)]),
     /// The answer's header that names the request at the platform.
     pub request_id: &'static str,
     /// The headers that tell the limit, where there are any.
@@ -120,6 +122,10 @@ pub struct OAuthProfile {
     pub authorize_path: &'static str,
     pub token_path: &'static str,
     pub token_request: TokenRequest,
+    /// Whether tokens come with a refresh token.
+    pub refresh_tokens: bool,
+    /// The error codes that end a grant for good, answered with 400 or 401.
+    pub refresh_refused: &'static [&'static str],
     pub revoke: Option<Revoke>,
     /// Whether a code challenge (S256) is sent.
     pub pkce: bool,

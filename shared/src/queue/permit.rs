@@ -181,6 +181,12 @@ impl Gate {
         &self.connection
     }
 
+    /// The same, to be kept beyond the call.
+    #[must_use]
+    pub fn shared_connection(&self) -> Arc<Connection> {
+        self.connection.clone()
+    }
+
     /// The job that calls.
     #[must_use]
     pub fn job(&self) -> &LeasedJob {

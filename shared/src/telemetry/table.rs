@@ -115,6 +115,16 @@ const TABLE: &[(Kind, &str, &str)] = &[
     (Counter, "casehug_token_refreshes_total", "tokens refreshed"),
     (
         Counter,
+        "casehug_connections_parked_total",
+        "connections that wait for a person, by what lost the authorisation: grant or refusals; alert on refusals of several firms",
+    ),
+    (
+        Counter,
+        "casehug_misconfigured_total",
+        "times that a platform refused CaseHug's own credentials, or that no key opened a token; alert on any: no firm can mend it",
+    ),
+    (
+        Counter,
         "casehug_batch_jobs_retried_total",
         "failed jobs that batches put back",
     ),

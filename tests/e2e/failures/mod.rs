@@ -1,5 +1,6 @@
 //! Bad days: refusals, outages, deleted records, lost tokens; each ends as the product's words say.
 
+mod sign_in;
 mod tokens;
 
 mod refusals;

@@ -4,6 +4,7 @@ mod store;
 
 mod conformance;
 mod drain;
+mod early;
 
 mod system;
 

@@ -6,10 +6,14 @@ use std::time::Duration;
 use harness::app::{Answer, Matter, Program, Upload};
 use harness::{App, AppSettings, Cluster, Mode, Process, Redis, eventually};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::STREAM;
 use super::store::DURABLE;
 use crate::support::SOON;
+
+/// No connection cares for its events.
+const FIRM: Uuid = Uuid::from_u128(1);
 
 pub(super) struct InboxSystem {
     pub(super) app: App,
@@ -50,6 +54,11 @@ impl InboxSystem {
             .await
             .unwrap();
         app.limits(&json!({ "mode": "off" })).await.unwrap();
+        sqlx::query("insert into firms (id, name) values ($1, 'firm')")
+            .bind(FIRM)
+            .execute(&app.admin)
+            .await
+            .unwrap();
         Self {
             app,
             redis,
@@ -163,7 +172,7 @@ impl InboxSystem {
 }
 
 pub(super) fn event(id: &str) -> Value {
-    json!({ "id": id, "type": "client.renamed", "firm_id": uuid::Uuid::from_u128(1), "data": {} })
+    json!({ "id": id, "type": "client.renamed", "firm_id": FIRM, "data": {} })
 }
 
 pub(super) async fn wait_for_words(process: &Process, words: &str) {

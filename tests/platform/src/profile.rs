@@ -32,6 +32,7 @@ pub(crate) static PROFILE: Profile = Profile {
         user_agent: "CaseHugSync/1.0",
         headers: &[("accept", "application/json")],
         token: TokenStyle::BearerAndKey("x-api-key"),
+        who_am_i: ("/me", &[]),
         request_id: "x-correlation-id",
         limit_headers: None,
         read_refusal,
@@ -44,6 +45,8 @@ pub(crate) static PROFILE: Profile = Profile {
         authorize_path: "/oauth/authorize",
         token_path: "/oauth/token",
         token_request: TokenRequest::FormWithBasic,
+        refresh_tokens: true,
+        refresh_refused: &["invalid_grant"],
         revoke: Some(Revoke::RefreshToken {
             path: "/oauth/revoke",
         }),

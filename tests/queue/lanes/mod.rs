@@ -1,5 +1,6 @@
 //! The queue's own steps, as a worker asks for them.
 
+mod joins;
 mod links;
 mod races;
 mod reads;

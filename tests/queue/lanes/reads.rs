@@ -1,8 +1,8 @@
 //! What statements read: no more of it however many rows have come since a plan was made.
 
-use shared::db::matters;
+use shared::db::matters::{self, UploadsToSync};
 use shared::domain::link::Account;
-use shared::domain::{FirmId, MatterId, Platform, Region};
+use shared::domain::{FirmId, MatterId, Platform, Region, UploadId};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -74,11 +74,24 @@ async fn the_documents_of_a_matter_are_found_without_reading_those_of_its_firm()
         queue.firm
     );
     let mut db = queue.pool.begin_with(AssertSqlSafe(firm)).await.unwrap();
+    let wanted = UploadsToSync {
+        all: false,
+        after: None,
+        limit: 100,
+    };
     for _ in 0..USES {
-        let found = matters::list_uploads_to_sync(&mut db, &account, matter, false);
+        let found = matters::list_uploads_to_sync(&mut db, &account, matter, wanted);
         let found: Vec<Uuid> = found.await.unwrap().iter().map(|id| id.0).collect();
         assert_eq!(found, uploads);
     }
+    let page = UploadsToSync {
+        after: Some(UploadId(uploads[0])),
+        limit: 2,
+        ..wanted
+    };
+    let found = matters::list_uploads_to_sync(&mut db, &account, matter, page);
+    let found: Vec<Uuid> = found.await.unwrap().iter().map(|id| id.0).collect();
+    assert_eq!(found, uploads[1..3]);
 
     db.commit().await.unwrap();
     let read = queue.rows_read("links").await - before;

@@ -3,7 +3,7 @@
 //! The part that has effects runs in a task of its own, so that a client that leaves does not
 //! undo half of it, as at the real provider.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc};
 
 use axum::{
     body::{Body, to_bytes},
@@ -61,9 +61,10 @@ enum Rest {
 async fn exchange(shared: Arc<Shared>, cut: Cut, site: Site, request: Request) -> Response {
     let mut stop = shared.stop.clone();
     let taken = tokio::spawn(take_in(Arc::clone(&shared), site, request));
-    let Ok((line, delay, rest)) = taken.await else {
+    let Ok((line, treatment, rest)) = taken.await else {
         return cut_off(&cut);
     };
+    let delay = treatment.delay();
     tokio::select! {
         () = sleep(delay), if !delay.is_zero() => {}
         _ = stop.wait_for(|stop| *stop), if !delay.is_zero() => return cut_off(&cut),
@@ -86,6 +87,7 @@ async fn exchange(shared: Arc<Shared>, cut: Cut, site: Site, request: Request) -
             return cut_off(&cut);
         }
     };
+    let answer = treatment.altered(answer);
     line.answered(&answer);
     answer.into_response()
 }
@@ -96,7 +98,7 @@ fn cut_off(cut: &Cut) -> Response {
     Response::new(Body::empty())
 }
 
-async fn take_in(shared: Arc<Shared>, site: Site, request: Request) -> (Pending, Duration, Rest) {
+async fn take_in(shared: Arc<Shared>, site: Site, request: Request) -> (Pending, Treatment, Rest) {
     let (parts, body) = request.into_parts();
     let mut incoming = Incoming::new(site, parts, &shared.address.to_string());
     let fault = match site {
@@ -112,7 +114,7 @@ async fn take_in(shared: Arc<Shared>, site: Site, request: Request) -> (Pending,
     let mut line = Pending::new(&shared.recorder, incoming.line());
     if broken {
         line.set("fault", "client_left");
-        return (line, Duration::ZERO, Rest::Cut);
+        return (line, Treatment::default(), Rest::Cut);
     }
     let treatment = fault.unwrap_or_default();
     if let Some(name) = treatment.name() {
@@ -123,7 +125,7 @@ async fn take_in(shared: Arc<Shared>, site: Site, request: Request) -> (Pending,
         }
     }
     let rest = treat(&shared, incoming, &treatment).await;
-    (line, treatment.delay(), rest)
+    (line, treatment, rest)
 }
 
 async fn treat(shared: &Arc<Shared>, incoming: Incoming, treatment: &Treatment) -> Rest {

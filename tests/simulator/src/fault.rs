@@ -3,6 +3,7 @@
 //! | do | effect applied | answer |
 //! |---|---|---|
 //! | `status` (with `headers`, `body`) | no | that one |
+//! | `members`, or `headers` without `status` | at once | the true one, with these instead of its own |
 //! | `delay_ms` | at once | the true one, late |
 //! | `hang` | no | never |
 //! | `lose_answer` | at once | none: the connection is cut |
@@ -19,7 +20,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::answer::{Answer, Content};
 
@@ -52,6 +53,7 @@ pub(crate) struct Treatment {
     status: Option<u16>,
     headers: BTreeMap<String, Value>,
     body: Option<Value>,
+    members: Map<String, Value>,
     delay_ms: Option<u64>,
     hang: bool,
     lose_answer: bool,
@@ -99,6 +101,22 @@ impl Treatment {
         Duration::from_millis(self.delay_ms.unwrap_or(0))
     }
 
+    /// A true answer with the scripted headers, and with the scripted members of its JSON.
+    pub(crate) fn altered(&self, mut answer: Answer) -> Answer {
+        if self.status.is_some() {
+            return answer;
+        }
+        if let Content::Json(Value::Object(object)) = &mut answer.content {
+            object.extend(self.members.clone());
+        }
+        answer.headers.extend(self.scripted_headers());
+        answer
+    }
+
+    fn is_altered(&self) -> bool {
+        !self.members.is_empty() || !self.headers.is_empty()
+    }
+
     /// What a record line calls it; `None` when the request is treated as any other.
     pub(crate) fn name(&self) -> Option<&'static str> {
         match self.status {
@@ -106,6 +124,7 @@ impl Treatment {
             None if self.apply_after_ms.is_some() => Some("apply_after_ms"),
             None if self.lose_answer => Some("lose_answer"),
             None if self.hang => Some("hang"),
+            None if self.is_altered() => Some("altered"),
             None => self.delay_ms.map(|_| "delay_ms"),
         }
     }
@@ -119,17 +138,20 @@ impl Treatment {
             },
             Some(value) => Content::Json(value.clone()),
         };
-        let headers = self.headers.iter().map(|(name, value)| {
+        Answer {
+            status,
+            headers: self.scripted_headers().collect(),
+            content,
+        }
+    }
+
+    fn scripted_headers(&self) -> impl Iterator<Item = (String, String)> {
+        self.headers.iter().map(|(name, value)| {
             let text = value
                 .as_str()
                 .map_or_else(|| value.to_string(), str::to_owned);
             (name.clone(), text)
-        });
-        Answer {
-            status,
-            headers: headers.collect(),
-            content,
-        }
+        })
     }
 }
 

@@ -23,23 +23,20 @@ pub(crate) async fn prepare(
     instruction: &Instruction,
 ) -> Result<(), DbError> {
     match instruction {
-        Instruction::NeedsReconnect(failure) => {
-            let mut db = database.worker().await?;
-            let connection = connections::find(&mut db, job.firm_id, job.connection_id).await?;
-            if let Some(connection) = connection {
-                let id = connection.id;
-                connections::park(&mut db, job.firm_id, id, connection.epoch, &failure.message)
-                    .await?;
-            }
-            db.commit().await
-        }
         // A server error with Retry-After pauses the connection; a 429 has paused its bucket already.
         Instruction::Retry(Failure {
             retry_after: Some(wait),
             ..
         }) => {
             let mut db = database.worker().await?;
-            connections::pause(&mut db, job.firm_id, job.connection_id, *wait).await?;
+            connections::pause(
+                &mut db,
+                job.firm_id,
+                job.connection_id,
+                "retry_after",
+                *wait,
+            )
+            .await?;
             db.commit().await
         }
         Instruction::Done(_)
@@ -47,7 +44,8 @@ pub(crate) async fn prepare(
         | Instruction::Snooze { .. }
         | Instruction::Limited { .. }
         | Instruction::Retry(_)
-        | Instruction::Fail(_) => Ok(()),
+        | Instruction::Fail(_)
+        | Instruction::NeedsReconnect(_) => Ok(()),
     }
 }
 

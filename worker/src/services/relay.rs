@@ -13,6 +13,8 @@ use crate::scheduling::slots::Slots;
 use crate::watchdog::Watchdog;
 
 const POLL: Duration = Duration::from_secs(1);
+/// Between looks at events that came before their records.
+const LEAST_REST: Duration = Duration::from_millis(50);
 const REST: Duration = Duration::from_millis(250);
 
 pub(crate) struct RelayLoop {
@@ -56,7 +58,11 @@ impl RelayLoop {
                 metrics::counter!("casehug_events_rejected_total")
                     .increment(relayed.rejected as u64);
                 self.slots.notify_ready(&relayed.ready);
-                if relayed.more { Duration::ZERO } else { POLL }
+                match relayed.next_look {
+                    _ if relayed.more => Duration::ZERO,
+                    Some(next) => next.clamp(LEAST_REST, POLL),
+                    None => POLL,
+                }
             }
             Err(error) => {
                 tracing::warn!(error = %error, "relaying failed, trying again");

@@ -41,6 +41,8 @@ pub(super) static PROFILE: Profile = Profile {
         user_agent: "CaseHugSync/1.0",
         headers: &[],
         token: TokenStyle::Bearer,
+        // §2 "Who is connected".
+        who_am_i: (super::WHO_AM_I, &[("fields", "id")]),
         request_id: "x-request-id",
         limit_headers: Some(LimitHeaders {
             limit: "x-ratelimit-limit",
@@ -55,6 +57,8 @@ pub(super) static PROFILE: Profile = Profile {
         authorize_path: "/oauth/authorize",
         token_path: "/oauth/token",
         token_request: TokenRequest::Form,
+        refresh_tokens: true,
+        refresh_refused: &["invalid_grant"],
         revoke: Some(Revoke::AccessToken {
             path: "/oauth/deauthorize",
         }),

@@ -4,18 +4,28 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::RequestBuilder;
+use reqwest::{RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::clock;
 use crate::domain::Region;
+use crate::limit;
 use crate::providers::Http;
 use crate::providers::profile::{OAuthProfile, Revoke, TokenRequest};
+use crate::providers::shell::read_bounded;
 
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// A call whose answer is lost is made twice within the time that a refresh may take.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// No token answer is longer.
+const LONGEST_ANSWER: usize = 64 * 1024;
+/// A longer lifetime is a mistake: the time at which it ends could not be stored.
+const LONGEST_LIFETIME: Duration = Duration::from_hours(24 * 366 * 10);
+/// A lifetime that cannot be read counts as this: the token is good, and is renewed before it can have ended.
+const UNREADABLE_LIFETIME: Duration = Duration::from_mins(10);
 
 /// What a platform gave our application for a region.
 #[derive(Debug, Clone)]
@@ -41,15 +51,25 @@ pub struct GrantedTokens {
 /// Why nothing was granted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OAuthError {
-    /// `invalid_grant`: the code or the refresh token is no longer good; only a person can mend it.
+    /// The platform's final word (`invalid_grant`): the code or the refresh token is no longer good; only a person can mend it.
     #[error("the grant is no longer good")]
     Refused,
-    /// Anything else that is our own fault (`invalid_client`): a wrong secret, a wrong region.
+    /// The platform does not know CaseHug itself (`invalid_client`): a wrong secret, a wrong region. No firm can mend it.
     #[error("the platform refused our credentials: {0}")]
-    Misconfigured(String),
-    /// No usable answer.
-    #[error("the platform did not answer the token call")]
-    Unavailable,
+    Misconfigured(&'static str),
+    /// Anything else: no answer, or one that grants and refuses nothing. It is the platform's trouble, and passes.
+    #[error("the platform's sign-in did not answer (status {status:?})")]
+    Unavailable {
+        status: Option<u16>,
+        retry_after: Option<Duration>,
+    },
+}
+
+impl OAuthError {
+    const UNANSWERED: Self = Self::Unavailable {
+        status: None,
+        retry_after: None,
+    };
 }
 
 /// A code challenge (RFC 7636, S256).
@@ -91,8 +111,10 @@ pub struct OAuthClient {
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: SecretString,
+    #[serde(default)]
     refresh_token: Option<SecretString>,
-    expires_in: Option<u64>,
+    #[serde(default)]
+    expires_in: Value,
     #[serde(flatten)]
     extra: Map<String, Value>,
 }
@@ -101,6 +123,9 @@ struct TokenAnswer {
 struct Refusal {
     error: String,
 }
+
+/// Error codes by which a platform says that it does not know the application.
+const OURS: [&str; 2] = ["invalid_client", "unauthorized_client"];
 
 type Fields<'a> = Vec<(&'static str, &'a str)>;
 
@@ -120,6 +145,10 @@ impl OAuthClient {
     #[must_use]
     pub fn api_key(&self) -> Option<&SecretString> {
         self.credentials.api_key.as_ref()
+    }
+
+    pub(super) fn gives_refresh_tokens(&self) -> bool {
+        self.profile.refresh_tokens
     }
 
     /// Where the browser is sent.
@@ -201,32 +230,51 @@ impl OAuthClient {
                 .with_basic(self.post(path))
                 .form(&[("token", refresh.expose_secret())]),
         };
-        let answer = request.send().await.map_err(|_| OAuthError::Unavailable)?;
-        match answer.status().as_u16() {
+        let answer = request.send().await;
+        let status = answer.map_err(|_| OAuthError::UNANSWERED)?.status();
+        match status.as_u16() {
             200..=299 | 400 | 401 => Ok(()),
-            _ => Err(OAuthError::Unavailable),
+            status => Err(OAuthError::Unavailable {
+                status: Some(status),
+                retry_after: None,
+            }),
         }
     }
 
     async fn token(&self, fields: Fields<'_>) -> Result<GrantedTokens, OAuthError> {
         let request = self.post(self.profile.token_path);
-        let answer = self
-            .with_fields(request, fields)
-            .send()
-            .await
-            .map_err(|_| OAuthError::Unavailable)?;
+        let sent = self.with_fields(request, fields).send().await;
+        let answer = sent.map_err(|_| OAuthError::UNANSWERED)?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(|_| OAuthError::Unavailable)?;
-        if status.is_success() {
-            return read_grant(&body);
-        }
-        Err(match serde_json::from_slice::<Refusal>(&body) {
-            Ok(refusal) if refusal.error == "invalid_grant" => OAuthError::Refused,
-            Ok(refusal) if status.is_client_error() => {
-                OAuthError::Misconfigured(refusal.error.chars().take(40).collect())
-            }
-            Ok(_) | Err(_) => OAuthError::Unavailable,
+        let retry_after = limit::asked_wait(answer.headers(), clock::wall_now());
+        let body = read_bounded(answer, LONGEST_ANSWER).await;
+        let body = body.map_err(|_| OAuthError::UNANSWERED)?;
+        let granted = status.is_success().then(|| read_grant(&body)).flatten();
+        granted.ok_or_else(|| {
+            self.final_word(status, &body)
+                .unwrap_or(OAuthError::Unavailable {
+                    status: Some(status.as_u16()),
+                    retry_after,
+                })
         })
+    }
+
+    /// What the platform says for good: of the grant, or of our own credentials. Only an answer of RFC 6749's shape under a status of
+    /// its own (400, 401) says anything: an edge's page, a limit or a server's error is no word about a grant.
+    fn final_word(&self, status: StatusCode, body: &[u8]) -> Option<OAuthError> {
+        if status != StatusCode::BAD_REQUEST && status != StatusCode::UNAUTHORIZED {
+            return None;
+        }
+        let refusal: Refusal = serde_json::from_slice(body).ok()?;
+        if self
+            .profile
+            .refresh_refused
+            .contains(&refusal.error.as_str())
+        {
+            return Some(OAuthError::Refused);
+        }
+        let ours = OURS.into_iter().find(|code| *code == refusal.error);
+        ours.map(OAuthError::Misconfigured)
     }
 
     fn post(&self, path: &str) -> RequestBuilder {
@@ -268,19 +316,65 @@ impl OAuthClient {
     }
 }
 
-fn read_grant(body: &[u8]) -> Result<GrantedTokens, OAuthError> {
-    let granted: TokenAnswer = serde_json::from_slice(body).map_err(|_| OAuthError::Unavailable)?;
-    Ok(GrantedTokens {
+fn read_grant(body: &[u8]) -> Option<GrantedTokens> {
+    let granted: TokenAnswer = serde_json::from_slice(body).ok()?;
+    Some(GrantedTokens {
         access: granted.access_token,
         refresh: granted.refresh_token,
-        expires_in: granted.expires_in.map(Duration::from_secs),
+        expires_in: read_lifetime(&granted.expires_in),
         extra: granted.extra,
     })
+}
+
+/// A token's lifetime: seconds as a number or as text, with a fraction or without; nothing where it is left out or null.
+///
+/// The grant is kept whatever its lifetime says: where refresh tokens rotate, the old one may be gone by now.
+fn read_lifetime(said: &Value) -> Option<Duration> {
+    let seconds = match said {
+        Value::Null => return None,
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    let lifetime = seconds
+        .filter(|seconds| *seconds > 0.0)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds.floor()).ok())
+        .filter(|lifetime| *lifetime <= LONGEST_LIFETIME);
+    Some(lifetime.unwrap_or(UNREADABLE_LIFETIME))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lifetime_is_read_from_any_form_and_an_odd_one_is_short() {
+        use serde_json::json;
+        for (said, seconds) in [
+            (json!(3600), Some(3600)),
+            (json!(3600.0), Some(3600)),
+            (json!(3599.9), Some(3599)),
+            (json!("3600"), Some(3600)),
+            (json!(" 3600.0 "), Some(3600)),
+            (json!("3.6e3"), Some(3600)),
+            (json!(null), None),
+            (json!(0), Some(600)),
+            (json!(-5), Some(600)),
+            (json!("-5"), Some(600)),
+            (json!(""), Some(600)),
+            (json!("soon"), Some(600)),
+            (json!("NaN"), Some(600)),
+            (json!("inf"), Some(600)),
+            (json!(1e300), Some(600)),
+            (json!(u64::MAX), Some(600)),
+            (json!(true), Some(600)),
+            (json!([3600]), Some(600)),
+            (json!({ "seconds": 3600 }), Some(600)),
+        ] {
+            let read = read_lifetime(&said);
+            assert_eq!(read.map(|lifetime| lifetime.as_secs()), seconds, "{said}");
+        }
+    }
 
     #[test]
     fn a_browser_that_comes_back_has_the_verifier_of_its_own_challenge() {

@@ -1,9 +1,11 @@
 //! OAuth 2.0, authorization code. The platforms' differences are data of their profiles.
 
 mod client;
+mod refresh;
 mod tokens;
 
 pub use client::{Challenge, Credentials, GrantedTokens, OAuthClient, OAuthError};
-pub use tokens::REFRESH_BEFORE;
+pub use refresh::REFRESH_BEFORE;
 
-pub(super) use tokens::Tokens;
+pub(super) use refresh::Refresher;
+pub(super) use tokens::{Replaced, Tokens};

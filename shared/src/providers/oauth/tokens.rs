@@ -1,41 +1,33 @@
-//! A connection's access token: opened from its row, refreshed five minutes before it ends, by one worker at a time.
+//! The access token of one execution: opened from its row, and refreshed before it ends or after the platform refused it.
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 
-use super::{GrantedTokens, OAuthClient, OAuthError};
+use super::refresh::{REFRESH_BEFORE, Refresher, Standing};
 use crate::clock::Moment;
-use crate::crypto::{KeyRing, Place};
-use crate::db::{
-    Database,
-    tokens::{self, Grant, SealedTokens},
-};
-use crate::domain::{connection::Connection, outcome::Waiting};
+use crate::db::authorisation::{self, REFUSALS, Used};
+use crate::db::tokens::SealedTokens;
+use crate::domain::connection::Lost;
 use crate::providers::{CallError, ProviderError};
 
-/// A token that ends within this is refreshed first (product documents: "5 minutes before expiration").
-pub const REFRESH_BEFORE: Duration = Duration::from_mins(5);
-/// A refresh that has not ended by then may be taken up by another worker.
-const REFRESH_AT_MOST: Duration = Duration::from_secs(40);
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-const LOOKS: u32 = 20;
+/// A token that is being refreshed beside the work is looked up again after this.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// A job whose only purpose is the refresh waits this long for it: its connection may run no other beside it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between a refusal of a token that was just given out and the next question.
+const PAUSES: [Duration; REFUSALS as usize - 1] = [
+    Duration::from_secs(15),
+    Duration::from_mins(1),
+    Duration::from_mins(3),
+];
 
 #[derive(Clone)]
 struct Opened {
     access: SecretString,
     version: i64,
     good_until: Option<Moment>,
-}
-
-/// The tokens of one execution.
-#[derive(Debug)]
-pub(in crate::providers) struct Tokens {
-    database: Database,
-    keys: KeyRing,
-    oauth: OAuthClient,
-    opened: Mutex<Option<Opened>>,
 }
 
 impl std::fmt::Debug for Opened {
@@ -46,210 +38,142 @@ impl std::fmt::Debug for Opened {
     }
 }
 
+/// What became of a token that the platform refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::providers) enum Replaced {
+    ByAnother,
+    /// The platform gives no refresh tokens: there is no other.
+    Not,
+}
+
+/// The tokens of one execution.
+#[derive(Debug)]
+pub(in crate::providers) struct Tokens {
+    refresher: Refresher,
+    opened: Mutex<Option<Opened>>,
+}
+
 impl Tokens {
     /// `sealed`: the tokens as they lay in their row just now, where the caller has read them already.
-    pub(in crate::providers) fn new(
-        database: Database,
-        keys: KeyRing,
-        oauth: OAuthClient,
-        connection: &Connection,
-        sealed: Option<&SealedTokens>,
-    ) -> Self {
-        let mut tokens = Self {
-            database,
-            keys,
-            oauth,
-            opened: Mutex::new(None),
-        };
-        if let Some(sealed) = sealed {
-            *tokens.opened.get_mut() = tokens.open(connection, sealed).ok();
+    pub(in crate::providers) fn new(refresher: Refresher, sealed: Option<&SealedTokens>) -> Self {
+        let fresh = sealed.filter(|sealed| refresher.standing(sealed) == Standing::Fresh);
+        // One that does not open is met again by the first call, which says so.
+        let opened = fresh.and_then(|sealed| open(&refresher, sealed).ok());
+        Self {
+            refresher,
+            opened: Mutex::new(opened),
         }
-        tokens
     }
 
     /// A token that is good for now, and its version.
-    pub(in crate::providers) async fn access(
-        &self,
-        connection: &Connection,
-    ) -> Result<(SecretString, i64), CallError> {
+    pub(in crate::providers) async fn access(&self) -> Result<(SecretString, i64), CallError> {
         let mut opened = self.opened.lock().await;
         if let Some(token) = opened.as_ref().filter(|token| is_good(token)) {
             return Ok((token.access.clone(), token.version));
         }
-        let sealed = self.read(connection).await?;
-        let sealed = match sealed.expires_in {
-            Some(left) if left < REFRESH_BEFORE => self.refresh(connection, sealed).await?,
-            _ => sealed,
+        let sealed = self.refresher.read().await?;
+        let sealed = match self.refresher.standing(&sealed) {
+            Standing::Fresh => sealed,
+            Standing::EndsSoon => {
+                self.refresher.refresh_beside(sealed.clone()).await?;
+                sealed
+            }
+            Standing::Ended => self.refresher.refresh(sealed).await?,
         };
-        let token = self.open(connection, &sealed)?;
+        let token = match open(&self.refresher, &sealed) {
+            Ok(token) => token,
+            Err(error) => return Err(self.refresher.misconfigured(&error.to_string()).await?),
+        };
         *opened = Some(token.clone());
         Ok((token.access, token.version))
     }
 
-    /// The provider refused this version: get another one, or say that only a person can.
-    pub(in crate::providers) async fn replace(
-        &self,
-        connection: &Connection,
-        refused_version: i64,
-    ) -> Result<(), CallError> {
-        let mut opened = self.opened.lock().await;
-        *opened = None;
-        let sealed = self.read(connection).await?;
-        if sealed.version == refused_version {
-            self.refresh(connection, sealed).await?;
+    /// Makes sure that the token is good for more than the next minutes.
+    pub(in crate::providers) async fn renew(&self) -> Result<(), CallError> {
+        let sealed = self.refresher.read().await?;
+        let beside = match self.refresher.standing(&sealed) {
+            Standing::Fresh => return Ok(()),
+            Standing::EndsSoon => self.refresher.refresh_beside(sealed).await?,
+            Standing::Ended => return self.refresher.refresh(sealed).await.map(|_| ()),
+        };
+        let Some(beside) = beside else {
+            return Ok(());
+        };
+        match tokio::time::timeout(PATIENCE, beside).await {
+            Ok(Ok(refreshed)) => refreshed.map(|_| ()),
+            // It goes on; this job looks again later.
+            Ok(Err(_)) | Err(_) => Err(ProviderError::SignIn {
+                status: None,
+                retry_after: None,
+            }
+            .into()),
         }
-        Ok(())
+    }
+
+    /// The platform refused this version, which is never used again: gets another one.
+    pub(in crate::providers) async fn replace(&self, version: i64) -> Result<Replaced, CallError> {
+        *self.opened.lock().await = None;
+        let refresher = &self.refresher;
+        if !refresher.oauth.gives_refresh_tokens() {
+            return Ok(Replaced::Not);
+        }
+        let mut db = refresher.database.worker().await?;
+        authorisation::refuse_token(&mut db, Used::of(&refresher.connection, version)).await?;
+        db.commit().await?;
+        let sealed = refresher.read().await?;
+        if sealed.version == version {
+            refresher.refresh(sealed).await?;
+        }
+        Ok(Replaced::ByAnother)
+    }
+
+    /// The platform refuses a token that it has just given out, and whoever asks with it. It is asked again after growing pauses before
+    /// a person is: the trouble may be the platform's own.
+    pub(in crate::providers) async fn refused(&self, version: i64) -> Result<CallError, CallError> {
+        let refresher = &self.refresher;
+        let used = Used::of(&refresher.connection, version);
+        let mut db = refresher.database.worker().await?;
+        if refresher.oauth.gives_refresh_tokens() {
+            authorisation::refuse_token(&mut db, used).await?;
+        }
+        let refusals = authorisation::count_refusal(&mut db, used).await?;
+        db.commit().await?;
+        let refusals = refusals.and_then(|refusals| usize::try_from(refusals).ok());
+        match refusals.map(|refusals| PAUSES.get(refusals.saturating_sub(1))) {
+            Some(None) => refresher.park(version, Lost::Refusals).await,
+            pause => Ok(ProviderError::SignIn {
+                status: Some(401),
+                retry_after: pause.flatten().copied(),
+            }
+            .into()),
+        }
     }
 
     /// The application's key, where the platform asks for one beside the token.
     pub(in crate::providers) fn api_key(&self) -> Option<&SecretString> {
-        self.oauth.api_key()
+        self.refresher.oauth.api_key()
     }
+}
 
-    async fn read(&self, connection: &Connection) -> Result<SealedTokens, CallError> {
-        let mut db = self.database.firm(connection.firm_id).await?;
-        tokens::find(&mut db, connection.id)
-            .await?
-            .ok_or(CallError::NeedsReconnect)
-    }
-
-    fn open(&self, connection: &Connection, sealed: &SealedTokens) -> Result<Opened, CallError> {
-        let access =
-            self.keys.open(&sealed.access, place(connection, "access_token")).map_err(|error| {
-                tracing::error!(error = %error, connection.id = %connection.id, "a stored token does not open");
-                CallError::NeedsReconnect
-            })?;
-        let good_until = sealed
-            .expires_in
-            .map(|left| Moment::now() + left.saturating_sub(REFRESH_BEFORE));
-        Ok(Opened {
-            access,
-            version: sealed.version,
-            good_until,
-        })
-    }
-
-    /// Single flight: one execution gets the right to call, the others wait for its result. No transaction is open during the call.
-    async fn refresh(
-        &self,
-        connection: &Connection,
-        old: SealedTokens,
-    ) -> Result<SealedTokens, CallError> {
-        let mut db = self.database.firm(connection.firm_id).await?;
-        let ours =
-            tokens::begin_refresh(&mut db, connection.id, old.version, REFRESH_AT_MOST).await?;
-        db.commit().await?;
-        if !ours {
-            return self.wait_for_other(connection, old).await;
-        }
-        let Some(sealed_refresh) = &old.refresh else {
-            return Err(CallError::NeedsReconnect);
-        };
-        let refresh = self
-            .keys
-            .open(sealed_refresh, place(connection, "refresh_token"))
-            .map_err(|_| CallError::NeedsReconnect)?;
-        match self.call(&refresh).await {
-            Ok(granted) => self.store(connection, &old, &granted).await,
-            Err(error) => {
-                let mut db = self.database.firm(connection.firm_id).await?;
-                tokens::end_refresh(&mut db, connection.id, old.version).await?;
-                db.commit().await?;
-                self.fall_back(error, old)
-            }
-        }
-    }
-
-    /// A lost answer is tried once more with the old token: where tokens rotate, that is the last chance.
-    async fn call(&self, refresh: &SecretString) -> Result<GrantedTokens, OAuthError> {
-        match self.oauth.refresh(refresh).await {
-            Err(OAuthError::Unavailable) => self.oauth.refresh(refresh).await,
-            other => other,
-        }
-    }
-
-    /// The refresh failed: a token that is still good is used as long as it lasts.
-    fn fall_back(&self, error: OAuthError, old: SealedTokens) -> Result<SealedTokens, CallError> {
-        match error {
-            OAuthError::Refused => Err(CallError::NeedsReconnect),
-            OAuthError::Misconfigured(_) | OAuthError::Unavailable => {
-                tracing::warn!(error = %error, "a token could not be refreshed");
-                if old.expires_in.is_some_and(|left| !left.is_zero()) {
-                    Ok(old)
-                } else {
-                    Err(ProviderError::Unavailable {
-                        status: None,
-                        retry_after: None,
-                    }
-                    .into())
-                }
-            }
-        }
-    }
-
-    async fn store(
-        &self,
-        connection: &Connection,
-        old: &SealedTokens,
-        granted: &GrantedTokens,
-    ) -> Result<SealedTokens, CallError> {
-        let access = self
-            .keys
-            .seal(&granted.access, place(connection, "access_token"));
-        let refresh = granted
-            .refresh
-            .as_ref()
-            .map(|t| self.keys.seal(t, place(connection, "refresh_token")));
-        let grant = Grant {
-            access: &access,
-            refresh: refresh.as_deref(),
-            expires_in: granted.expires_in,
-        };
-        let mut db = self.database.firm(connection.firm_id).await?;
-        let stored = tokens::set(&mut db, connection.id, old.version, &grant).await?;
-        db.commit().await?;
-        if !stored {
-            // A reconnect came in between: its tokens are newer than ours.
-            return self.read(connection).await;
-        }
-        metrics::counter!("casehug_token_refreshes_total").increment(1);
-        Ok(SealedTokens {
-            access,
-            refresh,
-            version: old.version + 1,
-            expires_in: granted.expires_in,
-        })
-    }
-
-    async fn wait_for_other(
-        &self,
-        connection: &Connection,
-        old: SealedTokens,
-    ) -> Result<SealedTokens, CallError> {
-        for _ in 0..LOOKS {
-            tokio::time::sleep(LOOK_AGAIN).await;
-            let now = self.read(connection).await?;
-            if now.version != old.version {
-                return Ok(now);
-            }
-        }
-        Err(CallError::Later {
-            wait: Duration::from_secs(1),
-            reason: Waiting::Provider,
-        })
-    }
+fn open(refresher: &Refresher, sealed: &SealedTokens) -> Result<Opened, crate::crypto::OpenError> {
+    let access = refresher
+        .keys
+        .open(&sealed.access, refresher.place("access_token"))?;
+    let left = sealed
+        .expires_in
+        .map(|left| match left.checked_sub(REFRESH_BEFORE) {
+            Some(fresh) => fresh,
+            None => LOOK_AGAIN.min(left / 2),
+        });
+    Ok(Opened {
+        access,
+        version: sealed.version,
+        good_until: left.map(|left| Moment::now() + left),
+    })
 }
 
 fn is_good(token: &Opened) -> bool {
     token
         .good_until
         .is_none_or(|until| !until.remaining().is_zero())
-}
-
-fn place<'a>(connection: &Connection, column: &'a str) -> Place<'a> {
-    Place {
-        firm: connection.firm_id,
-        connection: connection.id,
-        column,
-    }
 }

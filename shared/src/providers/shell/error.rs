@@ -46,6 +46,12 @@ pub enum ProviderError {
     /// No connection was made: nothing was sent.
     #[error("the provider cannot be reached")]
     Unreachable,
+    /// The platform's sign-in gave no token, or refuses tokens that it has just given out (401).
+    #[error("the provider's sign-in is unavailable")]
+    SignIn {
+        status: Option<u16>,
+        retry_after: Option<Duration>,
+    },
     /// 5xx, no answer, or one that cannot be read.
     #[error("the provider is unavailable")]
     Unavailable {
@@ -86,6 +92,7 @@ impl ProviderError {
             | Self::Forbidden
             | Self::NotFound
             | Self::Unreachable
+            | Self::SignIn { .. }
             | Self::RateLimited { .. }
             | Self::Invalid { .. } => true,
             Self::Conflict { status } => *status != 408,
@@ -98,7 +105,23 @@ impl ProviderError {
     pub fn instruction(self, names: &Names) -> Instruction {
         let name = names.title;
         match self {
-            Self::Unauthorized => Instruction::NeedsReconnect(needs_reconnect(name)),
+            // The session asks whose the token is before a job meets this (`shell::sign_in`).
+            Self::Unauthorized => Self::SignIn {
+                status: Some(401),
+                retry_after: None,
+            }
+            .instruction(names),
+            Self::SignIn {
+                status,
+                retry_after,
+            } => Instruction::Retry(
+                Failure::new(
+                    "provider_unavailable",
+                    sign_in(name, status),
+                    retried(names),
+                )
+                .not_before(retry_after.map(clamp_retry_after)),
+            ),
             Self::Forbidden => Instruction::Fail(Failure::new(
                 "provider_forbidden",
                 format!("{name} refused for lack of permissions"),
@@ -153,6 +176,14 @@ fn unavailable(name: &str, status: Option<u16>) -> String {
     }
 }
 
+fn sign_in(name: &str, status: Option<u16>) -> String {
+    match status {
+        Some(401) => format!("{name} refused a token that it had just given out (HTTP 401)"),
+        Some(status) => format!("{name}'s sign-in had an error (HTTP {status})"),
+        None => format!("{name}'s sign-in did not answer"),
+    }
+}
+
 fn retried(names: &Names) -> String {
     match names.status_page {
         Some(page) => format!("{RETRIED}; see {page}"),
@@ -184,7 +215,7 @@ pub enum CallError {
     /// Never under this lease.
     #[error("the call was not permitted")]
     Stopped(StopReason),
-    /// Token trouble that only a person can mend.
+    /// Token trouble that only a person can mend: the connection is parked.
     #[error("the authorisation is gone")]
     NeedsReconnect,
     /// Our own database.
@@ -269,9 +300,8 @@ mod tests {
         };
         for status in 400..600 {
             let expected = match status {
-                401 => "needs_reconnect",
                 429 => "limited",
-                408 | 409 | 412 | 425 | 500.. => "retry",
+                401 | 408 | 409 | 412 | 425 | 500.. => "retry",
                 _ => "fail",
             };
             assert_eq!(class(status), expected, "{status}");

@@ -14,6 +14,7 @@ mod request;
 mod response;
 
 mod session;
+mod sign_in;
 mod transfer;
 
 pub use call::{Body, Call};
@@ -23,5 +24,7 @@ pub use refusal::Refusal;
 pub use response::Reply;
 pub use session::{Session, SessionSettings};
 pub use transfer::{Target, TransferError};
+
+pub(super) use response::read_bounded;
 
 use refusal::classify;

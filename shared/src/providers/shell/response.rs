@@ -23,24 +23,44 @@ pub struct Reply<T> {
     pub headers: HeaderMap,
 }
 
-pub(super) async fn read(mut answer: reqwest::Response) -> Result<Response, CallError> {
+pub(super) async fn read(answer: reqwest::Response) -> Result<Response, CallError> {
     let (status, headers) = (answer.status(), answer.headers().clone());
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| unanswered(&error))? {
-        if body.len() + chunk.len() > LONGEST_ANSWER {
-            let too_long = ProviderError::Unavailable {
-                status: Some(status.as_u16()),
-                retry_after: None,
-            };
-            return Err(too_long.into());
+    let body = read_bounded(answer, LONGEST_ANSWER).await;
+    let body = body.map_err(|broken| match broken {
+        Broken::TooLong => ProviderError::Unavailable {
+            status: Some(status.as_u16()),
+            retry_after: None,
         }
-        body.extend_from_slice(&chunk);
-    }
+        .into(),
+        Broken::Off(error) => unanswered(&error),
+    })?;
     Ok(Response {
         status,
         headers,
-        body: body.into(),
+        body,
     })
+}
+
+/// Why a body was not read to its end.
+#[derive(Debug)]
+pub(in crate::providers) enum Broken {
+    TooLong,
+    Off(reqwest::Error),
+}
+
+/// Reads a body of at most `longest` bytes.
+pub(in crate::providers) async fn read_bounded(
+    mut answer: reqwest::Response,
+    longest: usize,
+) -> Result<Bytes, Broken> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(Broken::Off)? {
+        if body.len() + chunk.len() > longest {
+            return Err(Broken::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.into())
 }
 
 /// Reads a successful answer's JSON.

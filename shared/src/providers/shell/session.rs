@@ -2,19 +2,21 @@
 //! is then a list of short methods.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::request::{self, Proof};
 use super::response::{Reply, Response, method_name, parse};
-use super::{Body, Call, CallError, Http, ProviderError, Words, classify, redact::redact};
+use super::{Body, Call, CallError, Http, Words, classify, redact::redact};
 use crate::clock::{self, Moment};
 use crate::crypto::{KeyRing, Place};
-use crate::db::{links, tokens::SealedTokens};
+use crate::db::{authorisation, links, tokens::SealedTokens};
 use crate::domain::{
     LinkId,
     digest::Digests,
@@ -22,7 +24,7 @@ use crate::domain::{
     outcome::{CallRecord, Waiting},
 };
 use crate::limit::{self, AskedWait, RateHeaders};
-use crate::providers::oauth::{OAuthClient, Tokens};
+use crate::providers::oauth::{OAuthClient, Refresher, Tokens};
 use crate::queue::{Gate, Granted, Permit, StopReason};
 
 /// What a session is made of.
@@ -37,6 +39,8 @@ pub struct SessionSettings {
     pub tokens: Option<SealedTokens>,
     /// Ends with the worker's lease, or with its patience at shutdown.
     pub cancel: CancellationToken,
+    /// What goes on beside the job and is waited for at the worker's end.
+    pub background: TaskTracker,
 }
 
 /// One execution's way to its provider.
@@ -47,7 +51,8 @@ pub struct Session {
     pub(super) cancel: CancellationToken,
     keys: KeyRing,
     digests: Digests,
-    tokens: Tokens,
+    pub(super) tokens: Tokens,
+    healed: AtomicBool,
     calls: Mutex<Vec<CallRecord>>,
 }
 
@@ -55,15 +60,17 @@ impl Session {
     /// A session without calls yet.
     #[must_use]
     pub fn new(settings: SessionSettings) -> Self {
-        let tokens = Tokens::new(
-            settings.gate.database().clone(),
-            settings.keys.clone(),
-            settings.oauth,
-            settings.gate.connection(),
-            settings.tokens.as_ref(),
-        );
+        let refresher = Refresher {
+            database: settings.gate.database().clone(),
+            keys: settings.keys.clone(),
+            oauth: settings.oauth,
+            connection: settings.gate.shared_connection(),
+            names: settings.http.profile.names(),
+            background: settings.background,
+        };
         Self {
-            tokens,
+            tokens: Tokens::new(refresher, settings.tokens.as_ref()),
+            healed: AtomicBool::new(false),
             http: settings.http,
             gate: settings.gate,
             keys: settings.keys,
@@ -125,19 +132,12 @@ impl Session {
         Ok(Reply { body, headers })
     }
 
-    async fn answer(&self, call: &Call) -> Result<(HeaderMap, Bytes), CallError> {
-        match self.answer_once(call).await {
-            Err((CallError::Provider(ProviderError::Unauthorized), version)) => {
-                self.tokens.replace(self.gate.connection(), version).await?;
-                self.answer_once(call).await.map_err(|(error, _)| error)
-            }
-            other => other.map_err(|(error, _)| error),
-        }
-    }
-
     /// With an error comes the version of the token that was used.
-    async fn answer_once(&self, call: &Call) -> Result<(HeaderMap, Bytes), (CallError, i64)> {
-        let token = self.tokens.access(self.gate.connection()).await;
+    pub(super) async fn answer_once(
+        &self,
+        call: &Call,
+    ) -> Result<(HeaderMap, Bytes), (CallError, i64)> {
+        let token = self.tokens.access().await;
         let (token, version) = token.map_err(|error| (error, 0))?;
         let result = tokio::select! {
             biased;
@@ -238,6 +238,7 @@ impl Session {
         self.apply_limit_headers(&response, &said, &asked, granted)
             .await?;
         if response.status.is_success() {
+            self.heal().await?;
             return Ok(response);
         }
         let words = |message: String| Words {
@@ -246,6 +247,18 @@ impl Session {
         };
         let window = self.gate.bucket().budget.window;
         Err(classify(self.http.profile, &response, &asked, window, words).into())
+    }
+
+    /// An answer is the proof that the sign-in stands: what the platform refused before has passed.
+    async fn heal(&self) -> Result<(), CallError> {
+        let connection = self.gate.connection();
+        if !connection.is_doubted() || self.healed.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut db = self.gate.database().worker().await?;
+        authorisation::heal(&mut db, connection).await?;
+        db.commit().await?;
+        Ok(())
     }
 
     /// The provider's full words, for the firm's admins alone.
@@ -287,15 +300,6 @@ impl Session {
         if let Ok(mut calls) = self.calls.lock() {
             calls.push(record);
         }
-    }
-
-    /// Makes sure that there is a token that is good for more than the next minutes; calls the platform only when there is none.
-    ///
-    /// # Errors
-    /// The authorisation is gone, or the provider does not answer and the token has ended.
-    pub async fn authorise(&self) -> Result<(), CallError> {
-        self.tokens.access(self.gate.connection()).await?;
-        Ok(())
     }
 
     /// Writes how a creation ended, under this job's fence.

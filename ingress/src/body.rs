@@ -1,71 +1,127 @@
 //! Bodies and queries, refused in the shape of every refusal.
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{header, request::Parts};
 use futures::StreamExt;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use shared::domain::Platform;
 use shared::domain::event::MAX_ID_CHARS;
 use uuid::Uuid;
 
 use crate::error::ApiError;
+use crate::limits::CountedBytes;
 use crate::state::AppState;
 
-/// A body longer than this is refused.
-const LONGEST_BODY: usize = 1024 * 1024;
+/// The longest body but for events: the largest of them names a handful of fields.
+const LONGEST_OBJECT: usize = 16 * 1024;
+/// The longest body of events.
+const LONGEST_EVENTS: usize = 1024 * 1024;
 /// A refused body is read on up to here, and then the connection is closed.
 const MOST_DROPPED: usize = 16 * 1024 * 1024;
 
-/// A JSON body as it came.
+/// A JSON object, read into its type: what is not asked for is never kept. No body stands for an empty object.
 #[derive(Debug)]
-pub(crate) struct JsonBody(pub(crate) Value);
+pub(crate) struct ObjectBody<T>(pub(crate) T);
 
-impl FromRequest<AppState> for JsonBody {
+impl<T: DeserializeOwned> FromRequest<AppState> for ObjectBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &AppState) -> Result<Self, ApiError> {
-        let json = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| {
-                value
-                    .split(';')
-                    .next()
-                    .is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"))
-            });
-        let bytes = read(request.into_body()).await?;
-        if !json && !bytes.is_empty() {
+        let json = is_json(&request);
+        let bytes = read(request.into_body(), LONGEST_OBJECT).await?;
+        if bytes.is_empty() {
+            return read_object(b"{}").map(Self);
+        }
+        if !json {
             return Err(ApiError::UnsupportedType);
         }
-        if bytes.is_empty() {
-            return Ok(Self(Value::Null));
-        }
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            .map_err(|_| ApiError::InvalidJson)
+        read_object(&bytes).map(Self)
     }
+}
+
+/// Reads an object; serde would take an array for a struct as well.
+pub(crate) fn read_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        let is_json = serde_json::from_slice::<IgnoredAny>(text).is_ok();
+        return Err(if is_json {
+            ApiError::field("", "must be an object")
+        } else {
+            ApiError::InvalidJson
+        });
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        if error.inner().is_data() {
+            let path = error.path().to_string();
+            ApiError::field(path.trim_start_matches('.'), "has a wrong form")
+        } else {
+            ApiError::InvalidJson
+        }
+    })?;
+    deserializer.end().map_err(|_| ApiError::InvalidJson)?;
+    Ok(read)
+}
+
+/// The body of `POST /events`: it counts among all such bodies until this is dropped.
+#[derive(Debug)]
+pub(crate) struct EventsText {
+    pub(crate) text: Bytes,
+    _counted: CountedBytes,
+}
+
+impl FromRequest<AppState> for EventsText {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
+        let json = is_json(&request);
+        let body = request.into_body();
+        // A body that does not say how long it is may be as long as any.
+        let announced = body.size_hint().exact();
+        let expected = announced.and_then(|length| usize::try_from(length).ok());
+        let expected = expected.unwrap_or(LONGEST_EVENTS).min(LONGEST_EVENTS);
+        let Some(mut counted) = state.event_bodies.count(expected) else {
+            let _ = read(body, 0).await;
+            return Err(ApiError::Busy);
+        };
+        let text = read(body, LONGEST_EVENTS).await?;
+        if !json && !text.is_empty() {
+            return Err(ApiError::UnsupportedType);
+        }
+        counted.shrink(text.len());
+        Ok(Self {
+            text,
+            _counted: counted,
+        })
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let media_type = content_type.and_then(|value| value.split(';').next());
+    media_type.is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// Reads a body up to its limit. What is longer is read on and dropped for a while: a caller who is still writing when the
 /// connection closes would see a broken pipe and not the refusal.
-async fn read(body: Body) -> Result<Bytes, ApiError> {
+async fn read(body: Body, longest: usize) -> Result<Bytes, ApiError> {
     let mut stream = body.into_data_stream();
     let (mut bytes, mut length) = (Vec::new(), 0);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| ApiError::InvalidJson)?;
         length += chunk.len();
         if length > MOST_DROPPED {
-            return Err(ApiError::TooLarge);
+            return Err(ApiError::TooLarge(longest));
         }
-        if length <= LONGEST_BODY {
+        if length <= longest {
             bytes.extend_from_slice(&chunk);
+        } else {
+            bytes = Vec::new();
         }
     }
-    if length > LONGEST_BODY {
-        Err(ApiError::TooLarge)
+    if length > longest {
+        Err(ApiError::TooLarge(longest))
     } else {
         Ok(bytes.into())
     }

@@ -39,7 +39,7 @@ pub(crate) enum ApiError {
     #[error("the platform is not configured")]
     NotConfigured,
     #[error("the body is too large")]
-    TooLarge,
+    TooLarge(usize),
     #[error("the body must be application/json")]
     UnsupportedType,
     #[error("the record's state does not allow it")]
@@ -50,6 +50,8 @@ pub(crate) enum ApiError {
     NotAvailable,
     #[error("too many requests")]
     TooMany(Duration),
+    #[error("too much is being taken in")]
+    Busy,
     #[error("the service cannot take it now")]
     Unavailable,
 }
@@ -61,6 +63,20 @@ impl ApiError {
             path: path.into(),
             message,
         }])
+    }
+
+    /// The same refusal of what stands below a member.
+    pub(crate) fn below(self, member: &str) -> Self {
+        let Self::Invalid(fields) = self else {
+            return self;
+        };
+        let below = |field: FieldError| FieldError {
+            path: format!("{member}.{}", field.path)
+                .trim_end_matches('.')
+                .to_owned(),
+            ..field
+        };
+        Self::Invalid(fields.into_iter().map(below).collect())
     }
 
     /// This refusal for a broken constraint of that name; anything else is the database's own trouble.
@@ -80,11 +96,11 @@ impl ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotConnected | Self::NotConfigured | Self::WrongState => StatusCode::CONFLICT,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) | Self::NotAvailable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -98,11 +114,12 @@ impl ApiError {
             Self::NotConnected => "not_connected",
             Self::NotConfigured => "not_configured",
             Self::WrongState => "wrong_state",
-            Self::TooLarge => "too_large",
+            Self::TooLarge(_) => "too_large",
             Self::UnsupportedType => "unsupported_media_type",
             Self::Invalid(_) => "invalid_request",
             Self::NotAvailable => "not_available",
             Self::TooMany(_) => "too_many_requests",
+            Self::Busy => "busy",
             Self::Unavailable => "unavailable",
         }
     }
@@ -119,18 +136,19 @@ impl ApiError {
                 "CaseHug has to be given credentials for this platform and region"
             }
             Self::WrongState => "look at its state; it may have changed meanwhile",
-            Self::TooLarge => "send at most 1 MiB",
+            Self::TooLarge(longest) if *longest < 1024 * 1024 => "send at most 16 KiB",
+            Self::TooLarge(_) => "send at most 1 MiB",
             Self::UnsupportedType => "send Content-Type: application/json",
             Self::Invalid(_) => "correct the named fields",
             Self::NotAvailable => "use sync_matter",
-            Self::TooMany(_) | Self::Unavailable => "try again after Retry-After",
+            Self::TooMany(_) | Self::Busy | Self::Unavailable => "try again after Retry-After",
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooMany(wait) => Some(*wait),
-            Self::Unavailable => Some(Duration::from_secs(1)),
+            Self::Busy | Self::Unavailable => Some(Duration::from_secs(1)),
             _ => None,
         }
     }

@@ -1,4 +1,5 @@
-//! How often one caller may ask: a limiter of this process, so that no caller keeps the others out.
+//! How often one caller may ask, and how much all of them may send at a time: limits of this process, so that no caller keeps the others
+//! out, and memory stays bounded.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota};
 use shared::domain::FirmId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
 
@@ -43,6 +45,40 @@ impl CallerLimits {
             let now = governor::clock::DefaultClock::default().now();
             ApiError::TooMany(until.wait_time_from(now))
         })
+    }
+}
+
+/// All bodies of events that may be in flight at a time, from their first byte until their events are committed.
+#[derive(Debug, Clone)]
+pub(crate) struct EventBodies(Arc<Semaphore>);
+
+/// Bytes that count until this is dropped.
+#[derive(Debug)]
+pub(crate) struct CountedBytes(OwnedSemaphorePermit);
+
+const KIB: usize = 1024;
+const MOST_EVENT_BYTES: usize = 48 * 1024 * KIB;
+
+impl Default for EventBodies {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MOST_EVENT_BYTES / KIB)))
+    }
+}
+
+impl EventBodies {
+    /// Counts a body; nothing where it would be too many.
+    pub(crate) fn count(&self, bytes: usize) -> Option<CountedBytes> {
+        let kib = u32::try_from(bytes.div_ceil(KIB)).ok()?;
+        let counted = self.0.clone().try_acquire_many_owned(kib);
+        counted.ok().map(CountedBytes)
+    }
+}
+
+impl CountedBytes {
+    /// The body is shorter than was expected.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let unused = self.0.num_permits().saturating_sub(bytes.div_ceil(KIB));
+        drop(self.0.split(unused));
     }
 }
 

@@ -14,7 +14,7 @@ use url::Url;
 use crate::auth::Authority;
 use crate::error::ApiError;
 use crate::inboxes::Inboxes;
-use crate::limits::CallerLimits;
+use crate::limits::{CallerLimits, EventBodies};
 
 /// Ingress never creates records at a provider; its calls need no send deadline of a lease.
 const SEND_DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -29,6 +29,7 @@ pub(crate) struct AppState {
     pub(crate) postgres_inbox: Appender,
     pub(crate) authority: Arc<Authority>,
     pub(crate) limits: CallerLimits,
+    pub(crate) event_bodies: EventBodies,
     pub(crate) providers: Providers,
     pub(crate) keys: KeyRing,
     pub(crate) public_url: Url,
@@ -63,6 +64,7 @@ impl AppState {
             database,
             authority: Arc::new(Authority::new(config).await?),
             limits: CallerLimits::per_minute(config.caller_limit_per_minute),
+            event_bodies: EventBodies::default(),
             providers: Providers::new(&http, &config.common.providers)?,
             keys: config.common.token_keys.clone(),
             public_url: config.public_url.clone(),

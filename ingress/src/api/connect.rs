@@ -10,7 +10,6 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use shared::crypto;
 use shared::db::oauth_states::{self, Begun};
 use shared::domain::{FirmId, Platform, Region};
@@ -19,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::{Caller, Guest};
-use crate::body::{JsonBody, PlatformPath, QueryOf};
+use crate::body::{ObjectBody, PlatformPath, QueryOf};
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::landing::{Landing, redirect};
 use crate::state::AppState;
@@ -53,11 +52,11 @@ pub(crate) async fn begin_connect(
     caller: Caller,
     PlatformPath(platform): PlatformPath,
     QueryOf(query): QueryOf<FirmQuery>,
-    JsonBody(body): JsonBody,
+    ObjectBody(body): ObjectBody<ConnectBody>,
 ) -> ApiResult<Json<ConnectAnswer>> {
     let firm = caller.firm(query.firm_id.map(FirmId))?;
     let configured = state.configured(platform)?;
-    let region = read_region(configured, body)?;
+    let region = read_region(configured, &body)?;
     configured.oauth(region).ok_or(ApiError::NotConfigured)?;
     let ticket = bound_token(firm);
     let begun = Begun {
@@ -79,17 +78,17 @@ pub(crate) async fn begin_connect(
 }
 
 /// One of the platform's own regions.
-fn read_region(configured: &Configured, body: Value) -> Result<Region, ApiError> {
+fn read_region(configured: &Configured, body: &ConnectBody) -> Result<Region, ApiError> {
     let profile = configured.profile();
-    let default = profile.default_region();
-    if body.is_null() {
-        return Ok(default);
+    let region = body.region.unwrap_or(profile.default_region());
+    if profile.has_region(region) {
+        Ok(region)
+    } else {
+        Err(ApiError::field(
+            "region",
+            "must be one of the platform's regions",
+        ))
     }
-    let body: Option<ConnectBody> = serde_json::from_value(body).ok();
-    let region = body.map(|body| body.region.unwrap_or(default));
-    region
-        .filter(|region| profile.has_region(*region))
-        .ok_or_else(|| ApiError::field("region", "must be one of the platform's regions"))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -1,25 +1,31 @@
 //! `POST /api/v1/events`: approvals and other happenings go into the inbox; `GET` says what became of one.
 
+use std::fmt::{self, Formatter};
+use std::marker::PhantomData;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use shared::db::events;
 use shared::domain::FirmId;
-use shared::domain::event::{MAX_ID_CHARS, MAX_TYPE_CHARS, NewEvent};
+use shared::domain::event::{MAX_ID_CHARS, MAX_TYPE_CHARS, NewEvent, keep_data};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder, Ref, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::Caller;
-use crate::body::{EventId, JsonBody, QueryOf};
+use crate::body::{EventId, EventsText, QueryOf};
 use crate::error::{ApiError, ApiResult, ErrorBody, FieldError};
 use crate::state::AppState;
 
 const MOST_EVENTS: usize = 1_000;
+const LONGEST_DATA: usize = 4 * 1024;
 /// More mistakes than this are not listed.
 const MOST_MISTAKES: usize = 100;
 
@@ -30,13 +36,13 @@ const MOST_MISTAKES: usize = 100;
     reason = "describes the body; the handler reads it by hand to name every wrong field"
 )]
 pub(crate) struct EventBody {
-    /// 1 to 128 characters, unique per firm; the first of an id wins.
+    /// 1 to 128 characters, unique per firm; the first of an id wins, unless it was rejected.
     id: String,
     /// `document.approved`, `matter.created`; others are stored and without effect.
     r#type: String,
     created_at: Option<DateTime<Utc>>,
     firm_id: Uuid,
-    /// `matter_id`, `upload_id` as the type needs them.
+    /// `matter_id`, `upload_id` as the type needs them; at most 4 KiB. Of it are kept `matter_id`, `upload_id` and `client_id`.
     data: Value,
 }
 
@@ -69,16 +75,18 @@ pub(crate) struct Accepted {
     duplicates: usize,
 }
 
-/// Takes one event, or 1 to 1,000 in an array; a batch with one wrong event is refused whole. 202 means: committed.
+/// Takes one event, or 1 to 1,000 in an array, in at most 1 MiB; a batch with one wrong event is refused whole. 202 means: committed.
+/// 503 `busy`: too many bodies are being taken in.
 #[utoipa::path(post, path = "/api/v1/events", request_body = EventsBody, security(("bearer" = ["service"])),
     responses((status = 202, body = Accepted), (status = 422, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn post_events(
     State(state): State<AppState>,
     _: Caller,
-    JsonBody(body): JsonBody,
+    body: EventsText,
 ) -> ApiResult<(StatusCode, Json<Accepted>)> {
-    let events = read_batch(body)?;
+    let events = read_batch(&body.text)?;
     let appended = state.inbox.append(events).await?;
+    drop(body);
     metrics::counter!("casehug_events_accepted_total").increment(appended.accepted as u64);
     let accepted = Accepted {
         accepted: appended.accepted,
@@ -87,18 +95,22 @@ pub(crate) async fn post_events(
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
-fn read_batch(body: Value) -> Result<Vec<NewEvent>, ApiError> {
+fn read_batch(text: &[u8]) -> Result<Vec<NewEvent>, ApiError> {
     let mut mistakes = Vec::new();
-    let events: Vec<NewEvent> = match body {
-        Value::Array(items) if items.is_empty() || items.len() > MOST_EVENTS => {
+    let events: Vec<NewEvent> = if text.trim_ascii_start().first() == Some(&b'[') {
+        let items: Items<'_> = serde_json::from_slice(text).map_err(|_| ApiError::InvalidJson)?;
+        if !(1..=MOST_EVENTS).contains(&items.count) {
             return Err(ApiError::field("", "must have 1 to 1000 events"));
         }
-        Value::Array(items) => items
+        items
+            .first
             .into_iter()
             .enumerate()
             .filter_map(|(i, item)| read_event(item, &format!("[{i}]."), &mut mistakes))
-            .collect(),
-        item => read_event(item, "", &mut mistakes).into_iter().collect(),
+            .collect()
+    } else {
+        let item = serde_json::from_slice(text).map_err(|_| ApiError::InvalidJson)?;
+        read_event(item, "", &mut mistakes).into_iter().collect()
     };
     mistakes.truncate(MOST_MISTAKES);
     if mistakes.is_empty() {
@@ -108,28 +120,74 @@ fn read_batch(body: Value) -> Result<Vec<NewEvent>, ApiError> {
     }
 }
 
+/// An array's items as they came. No more of them are kept than may be sent: a body of 1 MiB can hold half a million.
+struct Items<'a> {
+    first: Vec<&'a RawValue>,
+    count: usize,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ItemsVisitor(PhantomData))
+    }
+}
+
+struct ItemsVisitor<'a>(PhantomData<&'a ()>);
+
+impl<'de: 'a, 'a> Visitor<'de> for ItemsVisitor<'a> {
+    type Value = Items<'a>;
+
+    fn expecting(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items<'a>, A::Error> {
+        let mut first = Vec::new();
+        while first.len() < MOST_EVENTS {
+            let Some(item) = seq.next_element::<&'de RawValue>()? else {
+                break;
+            };
+            first.push(item);
+        }
+        let mut count = first.len();
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok(Items { first, count })
+    }
+}
+
+/// An event's members as they came.
+#[derive(Deserialize)]
+struct RawEvent<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "type")]
+    event_type: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    firm_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    created_at: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
 /// Reads one event and notes every field that is wrong.
-fn read_event(item: Value, prefix: &str, mistakes: &mut Vec<FieldError>) -> Option<NewEvent> {
+fn read_event(item: &RawValue, prefix: &str, mistakes: &mut Vec<FieldError>) -> Option<NewEvent> {
     let mut reader = EventReader { prefix, mistakes };
-    let Value::Object(mut event) = item else {
+    if !is_object(item) {
         reader.note("", "must be an object");
         return None;
-    };
-    let id = reader.text(&event, "id", MAX_ID_CHARS);
-    let event_type = reader.text(&event, "type", MAX_TYPE_CHARS);
-    let firm_id = reader.uuid(&event, "", "firm_id").map(FirmId);
-    let created_at = reader.time(&event, "created_at");
-    let data = match event.remove("data") {
-        Some(Value::Object(data)) => Some(data),
-        None => Some(Map::new()),
-        Some(_) => {
-            reader.note("data", "must be an object");
-            None
-        }
-    };
-    if let (Some(event_type), Some(data)) = (&event_type, &data) {
-        reader.data(event_type, data);
     }
+    let Ok(event) = serde_json::from_str::<RawEvent<'_>>(item.get()) else {
+        reader.note("", "names a member twice");
+        return None;
+    };
+    let id = reader.text(event.id, "id", MAX_ID_CHARS);
+    let event_type = reader.text(event.event_type, "type", MAX_TYPE_CHARS);
+    let firm_id = reader.uuid(event.firm_id, "firm_id").map(FirmId);
+    let created_at = reader.time(event.created_at, "created_at");
+    let data = reader.data(event.data, event_type.as_deref());
     Some(NewEvent {
         firm_id: firm_id?,
         id: id?,
@@ -138,6 +196,15 @@ fn read_event(item: Value, prefix: &str, mistakes: &mut Vec<FieldError>) -> Opti
         created_at: created_at?,
         requested_by_person: false,
     })
+}
+
+fn is_object(raw: &RawValue) -> bool {
+    raw.get().trim_start().starts_with('{')
+}
+
+/// Reads a small value; nothing where it has another type.
+fn value_of<T: DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {
+    serde_json::from_str(raw?.get()).ok()
 }
 
 struct EventReader<'a> {
@@ -153,10 +220,10 @@ impl EventReader<'_> {
         self.mistakes.push(FieldError { path, message });
     }
 
-    fn text(&mut self, event: &Map<String, Value>, name: &str, longest: usize) -> Option<String> {
-        match event.get(name).and_then(Value::as_str) {
+    fn text(&mut self, raw: Option<&RawValue>, name: &str, longest: usize) -> Option<String> {
+        match value_of::<String>(raw) {
             Some(text) if (1..=longest).contains(&text.chars().count()) && !text.contains('\0') => {
-                Some(text.to_owned())
+                Some(text)
             }
             Some(_) => {
                 self.note(name, "has a wrong length or a NUL character");
@@ -169,13 +236,10 @@ impl EventReader<'_> {
         }
     }
 
-    fn uuid(&mut self, object: &Map<String, Value>, folder: &str, name: &str) -> Option<Uuid> {
-        let id = object
-            .get(name)
-            .and_then(Value::as_str)
-            .and_then(|text| text.parse().ok());
+    fn uuid(&mut self, raw: Option<&RawValue>, name: &str) -> Option<Uuid> {
+        let id = value_of(raw);
         if id.is_none() {
-            self.note(&format!("{folder}{name}"), "must be a UUID");
+            self.note(name, "must be a UUID");
         }
         id
     }
@@ -185,49 +249,41 @@ impl EventReader<'_> {
         clippy::option_option,
         reason = "a mistake and an absence are two things"
     )]
-    fn time(&mut self, event: &Map<String, Value>, name: &str) -> Option<Option<DateTime<Utc>>> {
-        match event.get(name) {
-            None | Some(Value::Null) => Some(None),
-            Some(value) => {
-                let time = value
-                    .as_str()
-                    .and_then(|t| DateTime::parse_from_rfc3339(t).ok());
-                if time.is_none() {
-                    self.note(name, "must be an RFC 3339 time");
-                }
-                time.map(|time| Some(time.to_utc()))
-            }
+    fn time(&mut self, raw: Option<&RawValue>, name: &str) -> Option<Option<DateTime<Utc>>> {
+        let Some(raw) = raw else {
+            return Some(None);
+        };
+        let time = value_of::<String>(Some(raw));
+        let time = time.and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
+        if time.is_none() {
+            self.note(name, "must be an RFC 3339 time");
         }
+        time.map(|time| Some(time.to_utc()))
     }
 
-    fn data(&mut self, event_type: &str, data: &Map<String, Value>) {
-        if has_nul(data) {
-            self.note("data", "has a NUL character");
+    fn data(
+        &mut self,
+        raw: Option<&RawValue>,
+        event_type: Option<&str>,
+    ) -> Option<Map<String, Value>> {
+        let text = raw.map_or("{}", RawValue::get);
+        if text.len() > LONGEST_DATA {
+            self.note("data", "must be at most 4096 bytes");
+            return None;
         }
-        if matches!(
-            event_type,
-            "document.approved" | "matter.created" | "intake.completed"
-        ) {
-            self.uuid(data, "data.", "matter_id");
+        let Some(kept) = keep_data(text) else {
+            self.note("data", "must be an object that names no member twice");
+            return None;
+        };
+        let needed: &[_] = match event_type {
+            Some("document.approved") => &["matter_id", "upload_id"],
+            Some("matter.created" | "intake.completed") => &["matter_id"],
+            _ => &[],
+        };
+        for name in needed.iter().filter(|name| !kept.contains_key(**name)) {
+            self.note(&format!("data.{name}"), "must be a UUID");
         }
-        if event_type == "document.approved" {
-            self.uuid(data, "data.", "upload_id");
-        }
-    }
-}
-
-/// Postgres keeps no NUL in text: it is refused here and not there.
-fn has_nul(data: &Map<String, Value>) -> bool {
-    data.iter()
-        .any(|(name, value)| name.contains('\0') || value_has_nul(value))
-}
-
-fn value_has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(value_has_nul),
-        Value::Object(members) => has_nul(members),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Some(kept)
     }
 }
 
@@ -242,8 +298,11 @@ pub(crate) struct EventAnswer {
     id: String,
     /// `waiting`, `done` or `rejected`.
     status: String,
-    /// Why it was rejected.
+    /// Why it was rejected. While it waits: what it waits for, where a record that it names is not there or not approved yet
+    /// (`unknown_firm`, `unknown_matter`, `unknown_upload`, `not_approved`). It is rejected after 2 minutes, and may be sent again.
     reason: Option<String>,
+    /// When it is looked at next, while it waits for a record.
+    look_at: Option<DateTime<Utc>>,
     /// One for each connection that it set to work.
     runs: Vec<Uuid>,
 }
@@ -264,8 +323,9 @@ pub(crate) async fn get_event(
     let event = event.ok_or(ApiError::NotFound)?;
     Ok(Json(EventAnswer {
         id: event.id,
-        status: event.status,
         reason: event.reason,
+        look_at: event.look_at.filter(|_| event.status == "waiting"),
+        status: event.status,
         runs: event.runs.into_iter().map(|run| run.0).collect(),
     }))
 }

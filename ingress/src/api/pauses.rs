@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::Caller;
-use crate::body::{JsonBody, QueryOf};
+use crate::body::{ObjectBody, QueryOf};
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::state::AppState;
 
@@ -80,10 +80,8 @@ pub(crate) async fn list_pauses(
 pub(crate) async fn add_pause(
     State(state): State<AppState>,
     caller: Caller,
-    JsonBody(body): JsonBody,
+    ObjectBody(body): ObjectBody<PauseBody>,
 ) -> ApiResult<StatusCode> {
-    let body: PauseBody = serde_path_to_error::deserialize(body)
-        .map_err(|error| ApiError::field(error.path().to_string(), "has a wrong form"))?;
     let scope = read_scope(&state, &caller, &body.scope)?;
     let reason = body.reason.trim();
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON || reason.contains('\0') {

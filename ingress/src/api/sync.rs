@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::Caller;
-use crate::body::{JsonBody, PlatformPath, QueryOf};
+use crate::body::{ObjectBody, PlatformPath, QueryOf};
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::state::AppState;
 
@@ -30,14 +30,21 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What is wished for.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 #[expect(
     dead_code,
-    reason = "describes the body; the handler reads it by hand to name the wrong field"
+    reason = "describes the body; a member that is missing is named by the handler"
 )]
 pub(crate) struct SyncBody {
     matter_id: Uuid,
     /// `sync_matter` when nothing is said.
+    action: Option<SyncAction>,
+}
+
+/// The same, as far as it is said.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SaidSync {
+    matter_id: Option<Uuid>,
     action: Option<SyncAction>,
 }
 
@@ -59,7 +66,7 @@ pub(crate) async fn request_sync(
     PlatformPath(platform): PlatformPath,
     QueryOf(query): QueryOf<SyncQuery>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody,
+    ObjectBody(body): ObjectBody<SaidSync>,
 ) -> ApiResult<Response> {
     let firm = caller.firm(query.firm_id.map(FirmId))?;
     let (matter_id, action) = read_body(&body)?;
@@ -79,21 +86,14 @@ pub(crate) async fn request_sync(
     }
 }
 
-fn read_body(body: &Value) -> Result<(MatterId, SyncAction), ApiError> {
-    let action = match body.get("action") {
-        None | Some(Value::Null) => SyncAction::SyncMatter,
-        Some(action) => serde_json::from_value(action.clone())
-            .map_err(|_| ApiError::field("action", "must be sync_matter or pull_matters"))?,
-    };
+fn read_body(body: &SaidSync) -> Result<(MatterId, SyncAction), ApiError> {
+    let action = body.action.unwrap_or(SyncAction::SyncMatter);
     if action == SyncAction::PullMatters {
         return Err(ApiError::NotAvailable);
     }
-    let matter_id = body
-        .get("matter_id")
-        .and_then(Value::as_str)
-        .and_then(|text| text.parse().ok());
+    let matter_id = body.matter_id.map(MatterId);
     let matter_id = matter_id.ok_or_else(|| ApiError::field("matter_id", "must be a UUID"))?;
-    Ok((MatterId(matter_id), action))
+    Ok((matter_id, action))
 }
 
 async fn check_records(

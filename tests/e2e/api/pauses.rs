@@ -89,7 +89,9 @@ async fn a_pause_without_sense_is_refused() {
     let operator = app.tokens.operator().unwrap();
 
     for (body, field) in [
-        (json!({ "scope": "all" }), "."),
+        (json!({ "scope": "all" }), ""),
+        (json!([["all"]]), ""),
+        (json!("all"), ""),
         (json!({ "scope": "everything", "reason": "x" }), "scope"),
         (json!({ "scope": "platform:word", "reason": "x" }), "scope"),
         (json!({ "scope": "all", "reason": "  " }), "reason"),

@@ -163,7 +163,7 @@ impl Caller {
             firm_id: self.firm,
             id: format!("event-{number}"),
             event_type: "client.renamed".into(),
-            data: json!({ "number": number }),
+            data: json!({ "client_id": Uuid::from_u128(number as u128) }),
             created_at: None,
             requested_by_person: false,
         }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::Caller;
-use crate::body::JsonBody;
+use crate::body::ObjectBody;
 use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::state::AppState;
 
@@ -29,14 +29,8 @@ pub(crate) struct ProbeBody {
 pub(crate) async fn enqueue_probes(
     State(state): State<AppState>,
     _: Caller,
-    JsonBody(body): JsonBody,
+    ObjectBody(body): ObjectBody<ProbeBody>,
 ) -> ApiResult<(StatusCode, Json<Probes>)> {
-    let body: ProbeBody = serde_json::from_value(body).map_err(|_| {
-        ApiError::field(
-            "",
-            "needs firm_id and connection_id, and takes count and lanes",
-        )
-    })?;
     let (count, lanes) = (body.count.unwrap_or(1), body.lanes.unwrap_or(1));
     if !(1..=MOST_PROBES).contains(&count) || !(1..=MOST_PROBES).contains(&lanes) {
         return Err(ApiError::field("count", "and lanes must be 1 to 10000"));

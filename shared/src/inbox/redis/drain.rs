@@ -9,7 +9,7 @@
 
 use redis::aio::MultiplexedConnection;
 use redis::streams::{
-    StreamAutoClaimOptions, StreamAutoClaimReply, StreamId, StreamInfoStreamReply,
+    StreamAutoClaimOptions, StreamAutoClaimReply, StreamId, StreamInfoStreamReply, StreamMaxlen,
     StreamReadOptions, StreamReadReply,
 };
 use redis::{AsyncCommands, RedisResult};
@@ -23,8 +23,10 @@ use crate::db::{Database, Transaction, channels::INBOX_CHANNEL, is_refusal};
 use crate::domain::event::NewEvent;
 use crate::inbox::{InboxError, postgres};
 
-/// The most new entries that are read at once.
-const NEW: usize = 250;
+/// The most new entries that are read at once. Ingress bounds its own entries; another program's may be of any size.
+const NEW: usize = 100;
+/// The most entries that are kept aside: the oldest go.
+const DEAD_KEPT: usize = 10_000;
 /// More than [`NEW`], so that one read takes all that a dead drain left, and the list of pending entries shrinks.
 const PENDING: usize = 2 * NEW;
 /// The advisory lock of the acting drain.
@@ -264,7 +266,7 @@ async fn set_aside(
         fields.push(("dead_reason", reason.as_bytes().to_vec()));
         redis::pipe()
             .atomic()
-            .xadd(DEAD, "*", &fields)
+            .xadd_maxlen(DEAD, StreamMaxlen::Approx(DEAD_KEPT), "*", &fields)
             .ignore()
             .xack(STREAM, GROUP, &[&entry.id])
             .ignore()

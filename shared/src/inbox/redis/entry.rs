@@ -2,13 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::FirmId;
-use crate::domain::event::NewEvent;
+use crate::domain::event::{NewEvent, keep_data};
 
 /// The only field of an entry.
 pub(super) const FIELD: &str = "event";
+
+/// A longer entry is none of ours.
+const LONGEST: usize = 16 * 1024;
 
 #[derive(Serialize, Deserialize)]
 struct Wire {
@@ -16,7 +19,7 @@ struct Wire {
     id: String,
     #[serde(rename = "type")]
     event_type: String,
-    data: Value,
+    data: Box<RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -29,21 +32,24 @@ pub(super) fn write(event: &NewEvent) -> String {
         firm_id: event.firm_id,
         id: event.id.clone(),
         event_type: event.event_type.clone(),
-        data: event.data.clone(),
+        data: to_raw_value(&event.data).expect("a value serialises"),
         created_at: event.created_at,
         requested_by_person: event.requested_by_person,
     };
     serde_json::to_string(&wire).expect("text keys and plain values always serialise")
 }
 
-/// The event of a text; nothing when another program wrote the text.
+/// The event of a text; nothing when another program wrote the text. Of its data is kept what ingress keeps.
 pub(super) fn read(text: &str) -> Option<NewEvent> {
+    if text.len() > LONGEST {
+        return None;
+    }
     let wire: Wire = serde_json::from_str(text).ok()?;
     Some(NewEvent {
         firm_id: wire.firm_id,
         id: wire.id,
         event_type: wire.event_type,
-        data: wire.data,
+        data: keep_data(wire.data.get())?.into(),
         created_at: wire.created_at,
         requested_by_person: wire.requested_by_person,
     })
@@ -62,7 +68,7 @@ mod tests {
             firm_id: FirmId(Uuid::from_u128(7)),
             id: "änderung-1".into(),
             event_type: "document.approved".into(),
-            data: json!({ "matter_id": Uuid::from_u128(8), "deep": { "a": [1.5, null, "x"] } }),
+            data: json!({ "matter_id": Uuid::from_u128(8) }),
             created_at: DateTime::from_timestamp(1_800_000_000, 123_456_000),
             requested_by_person: true,
         };
@@ -85,6 +91,11 @@ mod tests {
     #[test]
     fn what_is_no_event_is_nothing() {
         assert!(read("{}").is_none());
+        let huge = format!(
+            r#"{{"firm_id":"00000000-0000-0000-0000-000000000007","id":"a","type":"x","data":{{"x":"{}"}}}}"#,
+            "x".repeat(LONGEST)
+        );
+        assert!(read(&huge).is_none());
         assert!(read("nonsense").is_none());
     }
 }

@@ -60,12 +60,12 @@ async fn a_body_that_is_no_json_is_refused() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let bodies: [&[u8]; 7] = [
         b"{",
+        b"[{},",
         b"{}{}",
+        b"[{}] []",
         b"\xff\xfe",
         b"nope",
-        b"{\"id\":\"\\ud800\"}",
-        b"[1e999]",
-        deep.as_bytes(),
+        b"",
     ];
 
     for body in bodies {
@@ -73,6 +73,23 @@ async fn a_body_that_is_no_json_is_refused() {
         assert_refused(&answer, 400, "invalid_json");
     }
 
+    // JSON, and no event.
+    let others: [&[u8]; 10] = [
+        b"7",
+        b"null",
+        b"\"text\"",
+        b"[]",
+        b"[[]]",
+        b"[1e999]",
+        b"[\"id\",\"type\",null,null,{}]",
+        b"{\"id\":\"\\ud800\"}",
+        b"{\"id\":\"a\",\"id\":\"b\"}",
+        deep.as_bytes(),
+    ];
+    for body in others {
+        let answer = app.post_text(Some("application/json"), body.to_vec()).await;
+        assert_refused(&answer, 422, "invalid_request");
+    }
     assert_eq!(app.stored_events().await, 0);
 }
 

@@ -40,7 +40,8 @@ async fn an_id_of_128_characters_of_any_script_is_taken_and_read_back() {
 
         assert_eq!(taken.status, 202, "{taken:?}");
         assert_eq!(read.status, 200, "{id}: {read:?}");
-        let expected = json!({ "id": id, "status": "waiting", "reason": null, "runs": [] });
+        let expected =
+            json!({ "id": id, "status": "waiting", "reason": null, "look_at": null, "runs": [] });
         assert_eq!(read.body, expected);
     }
 }
@@ -86,7 +87,8 @@ async fn an_event_of_a_type_that_is_none_of_ours_is_stored_and_without_effect() 
     assert_eq!(answer.body, json!({ "accepted": 3, "duplicates": 0 }));
     for event in events {
         let id = event["id"].as_str().unwrap();
-        let expected = json!({ "id": id, "status": "done", "reason": null, "runs": [] });
+        let expected =
+            json!({ "id": id, "status": "done", "reason": null, "look_at": null, "runs": [] });
         assert_eq!(app.fate(matter.firm, id).await.body, expected);
     }
     assert!(app.log_lines(matter.firm).await.unwrap().is_empty());
@@ -135,7 +137,7 @@ async fn an_event_about_a_record_that_is_not_the_firms_ends_as_rejected() {
     ];
 
     app.post_events(&json!(pairs.concat())).await.unwrap();
-    app.settled(SOON).await.unwrap();
+    app.end_patience().await;
 
     for pair in &pairs {
         let mut reasons = Vec::new();
@@ -182,7 +184,7 @@ async fn what_became_of_an_event_is_told_to_its_own_firm_alone() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(
             members(&answer.body),
-            ["id", "status", "reason", "runs"].into()
+            ["id", "status", "reason", "look_at", "runs"].into()
         );
         assert_eq!(answer.body["status"], "done");
         assert_eq!(answer.body["runs"].as_array().unwrap().len(), 1);

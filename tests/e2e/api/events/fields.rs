@@ -76,16 +76,11 @@ async fn every_wrong_field_of_an_event_is_named_by_its_path() {
 }
 
 #[tokio::test]
-async fn a_nul_character_is_refused_wherever_it_stands() {
+async fn a_nul_character_is_refused_in_what_is_kept() {
     let app = start_without_workers().await;
     let cases = [
         (event_with("id", json!("a\0b")), "id"),
         (event_with("type", json!("a\0b")), "type"),
-        (
-            event_with("data", json!({ "words": ["a", { "b": "c\0" }] })),
-            "data",
-        ),
-        (event_with("data", json!({ "na\0me": 1 })), "data"),
     ];
 
     for (body, expected) in cases {
@@ -98,4 +93,26 @@ async fn a_nul_character_is_refused_wherever_it_stands() {
     }
 
     assert_eq!(app.stored_events().await, 0);
+}
+
+#[tokio::test]
+async fn of_an_events_data_the_ids_of_records_are_kept_and_a_long_one_is_refused() {
+    let app = start_without_workers().await;
+    let id = "01a22b2e-4bfc-77e2-b179-e62d9a03aed0";
+    let data = json!({ "ssn": "078-05-1120", "words": ["a", { "b": "c\0" }], "na\0me": 1, "client_id": id, "matter_id": 7 });
+    let kept = event_with("data", data);
+    let longest = event_with("data", json!({ "x": "x".repeat(4096 - 8) }));
+    let too_long = event_with("data", json!({ "x": "x".repeat(4096 - 7) }));
+    let list = event_with("data", json!([id]));
+
+    let answer = app.post_events(&kept).await.unwrap();
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let stored = "select count(*) from events where data = '{\"client_id\": \"01a22b2e-4bfc-77e2-b179-e62d9a03aed0\"}'";
+    assert_eq!(app.count(stored).await.unwrap(), 1);
+    let answer = app.post_events(&longest).await.unwrap();
+    assert_eq!(answer.status, 202, "{answer:?}");
+    for refused in [too_long, list] {
+        let answer = app.post_events(&refused).await.unwrap();
+        assert_eq!(assert_refused(&answer, 422, "invalid_request"), ["data"]);
+    }
 }

@@ -1,5 +1,7 @@
 //! Bodies and queries, refused in the shape of every refusal.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{header, request::Parts};
@@ -17,6 +19,8 @@ use crate::state::AppState;
 const LONGEST_OBJECT: usize = 16 * 1024;
 /// The longest body of events.
 const LONGEST_EVENTS: usize = 1024 * 1024;
+/// A body has to come within this.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// A refused body is read on up to here, and then the connection is closed.
 const MOST_DROPPED: usize = 16 * 1024 * 1024;
 
@@ -106,8 +110,15 @@ fn is_json(request: &Request) -> bool {
 /// Reads a body up to its limit. What is longer is read on and dropped for a while: a caller who is still writing when the
 /// connection closes would see a broken pipe and not the refusal.
 async fn read(body: Body, longest: usize) -> Result<Bytes, ApiError> {
+    let read = tokio::time::timeout(BODY_TIMEOUT, read_all(body, longest));
+    read.await.unwrap_or(Err(ApiError::TooSlow))
+}
+
+async fn read_all(body: Body, longest: usize) -> Result<Bytes, ApiError> {
+    // Never more than is needed: a vector that grows by itself may be twice as large as what it holds.
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let (mut bytes, mut length) = (Vec::with_capacity(announced.min(longest)), 0);
     let mut stream = body.into_data_stream();
-    let (mut bytes, mut length) = (Vec::new(), 0);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| ApiError::InvalidJson)?;
         length += chunk.len();
@@ -115,6 +126,7 @@ async fn read(body: Body, longest: usize) -> Result<Bytes, ApiError> {
             return Err(ApiError::TooLarge(longest));
         }
         if length <= longest {
+            bytes.reserve_exact(chunk.len());
             bytes.extend_from_slice(&chunk);
         } else {
             bytes = Vec::new();

@@ -40,6 +40,8 @@ pub(crate) enum ApiError {
     NotConfigured,
     #[error("the body is too large")]
     TooLarge(usize),
+    #[error("the body did not come in time")]
+    TooSlow,
     #[error("the body must be application/json")]
     UnsupportedType,
     #[error("the record's state does not allow it")]
@@ -96,6 +98,7 @@ impl ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotConnected | Self::NotConfigured | Self::WrongState => StatusCode::CONFLICT,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) | Self::NotAvailable => StatusCode::UNPROCESSABLE_ENTITY,
@@ -114,6 +117,7 @@ impl ApiError {
             Self::NotConnected => "not_connected",
             Self::NotConfigured => "not_configured",
             Self::WrongState => "wrong_state",
+            Self::TooSlow => "too_slow",
             Self::TooLarge(_) => "too_large",
             Self::UnsupportedType => "unsupported_media_type",
             Self::Invalid(_) => "invalid_request",
@@ -138,6 +142,7 @@ impl ApiError {
             Self::WrongState => "look at its state; it may have changed meanwhile",
             Self::TooLarge(longest) if *longest < 1024 * 1024 => "send at most 16 KiB",
             Self::TooLarge(_) => "send at most 1 MiB",
+            Self::TooSlow => "send the body within 20 seconds",
             Self::UnsupportedType => "send Content-Type: application/json",
             Self::Invalid(_) => "correct the named fields",
             Self::NotAvailable => "use sync_matter",

@@ -10,23 +10,29 @@ mod error;
 mod landing;
 mod limits;
 mod request;
+mod server;
 
 mod inboxes;
 mod state;
 
+use std::time::Duration;
+
 use anyhow::Context;
+use axum::body::Bytes;
 use axum::{Router, middleware};
 use shared::config::IngressConfig;
 use shared::db::Database;
 use shared::{schema, telemetry};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use auth::Bearer;
+use auth::{Bearer, Counted};
 use inboxes::Inboxes;
+use server::Serving;
 use state::AppState;
 
 pub use program::main;
@@ -34,6 +40,11 @@ pub use program::main;
 use crate::error::ApiError;
 
 const CONNECTIONS: u32 = 16;
+/// The ops port is for few.
+const OPS: Serving = Serving {
+    most: 64,
+    grace: Duration::ZERO,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -79,7 +90,7 @@ fn router() -> (Router<AppState>, Document) {
         ))
         .routes(routes!(api::rate_limits::list_limits))
         .split_for_parts();
-    let text = document.to_pretty_json().unwrap_or_default();
+    let text = Bytes::from(document.to_pretty_json().unwrap_or_default());
     let router = router.route(
         "/openapi.json",
         axum::routing::get(move |guest| api::openapi::get_openapi(guest, text)),
@@ -90,8 +101,8 @@ fn router() -> (Router<AppState>, Document) {
 fn app(state: AppState) -> Router {
     let (router, _) = router();
     router
-        .fallback(async || ApiError::NotFound)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .fallback(async |_: Counted| ApiError::NotFound)
+        .method_not_allowed_fallback(async |_: Counted| ApiError::MethodNotAllowed)
         .layer(middleware::from_fn(request::identify))
         .with_state(state)
 }
@@ -111,25 +122,32 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
     // Bound before the readiness says so.
     let listener = bind(config.listen).await?;
     let inboxes = Inboxes::start(&config, database.clone()).await;
-    let serving = api::ops::Serving::default();
-    let ops = api::ops::router(inboxes.clone(), metrics, serving.clone());
+    let readiness = api::ops::Readiness::default();
+    let ops = api::ops::router(inboxes.clone(), metrics, readiness.clone());
     let ops_listener = bind(config.common.ops_listen).await?;
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(ops_listener, ops).await {
-            tracing::error!(error = %error, "the ops port ended");
-        }
-    });
+    let ended = CancellationToken::new();
+    tokio::spawn(server::serve(ops_listener, ops, OPS, ended.clone()));
     inboxes.wait_for_one().await?;
-    let state = AppState::new(&config, database.clone(), &inboxes).await?;
+    let stopping = stop()?;
+    let state = AppState::new(&config, database.clone(), &inboxes, stopping.clone()).await?;
     tracing::info!(address = %config.listen, "ingress started");
-    let service = app(state).into_make_service_with_connect_info::<std::net::SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(stop()?);
-    serving.begin();
+    let serving = Serving {
+        most: server::connections_that_fit(config.max_connections),
+        grace: config.shutdown_grace,
+    };
+    let served = server::serve(listener, app(state), serving, stopping.clone());
+    readiness.begin();
+    let announced = readiness.clone();
+    tokio::spawn(async move {
+        stopping.cancelled().await;
+        announced.end();
+    });
     tokio::select! {
-        served = server.into_future() => served?,
+        () = served => {}
         refused = refuse_old_code(&database) => refused?,
     }
     database.close().await;
+    ended.cancel();
     tracing::info!("ingress stopped");
     Ok(())
 }
@@ -146,13 +164,18 @@ async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("bind {address}"))
 }
 
-fn stop() -> anyhow::Result<impl Future<Output = ()>> {
+/// Ends with SIGTERM or SIGINT.
+fn stop() -> anyhow::Result<CancellationToken> {
     let mut term = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
         tokio::select! {
             _ = term.recv() => {}
             _ = interrupt.recv() => {}
         }
-    })
+        stopping.cancel();
+    });
+    Ok(stop)
 }

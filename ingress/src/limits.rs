@@ -22,6 +22,8 @@ pub(crate) enum CallerKey {
     Subject(Option<FirmId>, String),
     /// The address of a caller without a valid token.
     Address(IpAddr),
+    /// The address of one who reads the API's description.
+    Reader(IpAddr),
 }
 
 /// The limits of all callers.
@@ -57,7 +59,8 @@ pub(crate) struct EventBodies(Arc<Semaphore>);
 pub(crate) struct CountedBytes(OwnedSemaphorePermit);
 
 const KIB: usize = 1024;
-const MOST_EVENT_BYTES: usize = 48 * 1024 * KIB;
+/// With as much again for what 600 connections and the allocator hold, a process stays within 128 MiB.
+const MOST_EVENT_BYTES: usize = 32 * 1024 * KIB;
 
 impl Default for EventBodies {
     fn default() -> Self {
@@ -69,8 +72,9 @@ impl EventBodies {
     /// Counts a body; nothing where it would be too many.
     pub(crate) fn count(&self, bytes: usize) -> Option<CountedBytes> {
         let kib = u32::try_from(bytes.div_ceil(KIB)).ok()?;
-        let counted = self.0.clone().try_acquire_many_owned(kib);
-        counted.ok().map(CountedBytes)
+        let counted = self.0.clone().try_acquire_many_owned(kib).ok()?;
+        note_in_flight(&self.0);
+        Some(CountedBytes(counted))
     }
 }
 
@@ -80,6 +84,20 @@ impl CountedBytes {
         let unused = self.0.num_permits().saturating_sub(bytes.div_ceil(KIB));
         drop(self.0.split(unused));
     }
+}
+
+impl Drop for CountedBytes {
+    fn drop(&mut self) {
+        let bodies = self.0.semaphore().clone();
+        drop(self.0.split(self.0.num_permits()));
+        note_in_flight(&bodies);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn note_in_flight(bodies: &Semaphore) {
+    let in_flight = MOST_EVENT_BYTES - bodies.available_permits() * KIB;
+    metrics::gauge!("casehug_event_bodies_bytes").set(in_flight as f64);
 }
 
 /// Callers that have not asked for a while are forgotten, so that memory stays bounded.

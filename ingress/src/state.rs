@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use shared::config::IngressConfig;
+use shared::config::{IngressConfig, IpNet};
 use shared::crypto::KeyRing;
 use shared::db::{Database, Transaction};
 use shared::domain::{FirmId, Platform};
 use shared::inbox::Appender;
 use shared::providers::{Configured, HttpSettings, Providers};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::auth::Authority;
@@ -29,16 +30,26 @@ pub(crate) struct AppState {
     pub(crate) postgres_inbox: Appender,
     pub(crate) authority: Arc<Authority>,
     pub(crate) limits: CallerLimits,
+    /// Whose word about a caller's address is taken.
+    pub(crate) proxies: Arc<[IpNet]>,
     pub(crate) event_bodies: EventBodies,
     pub(crate) providers: Providers,
     pub(crate) keys: KeyRing,
     pub(crate) public_url: Url,
     pub(crate) dashboard_url: Url,
+    /// Ends with the signal to stop: nothing is waited for any more.
+    pub(crate) stopping: CancellationToken,
 }
 
 impl FromRef<AppState> for Arc<Authority> {
     fn from_ref(state: &AppState) -> Self {
         state.authority.clone()
+    }
+}
+
+impl FromRef<AppState> for Arc<[IpNet]> {
+    fn from_ref(state: &AppState) -> Self {
+        state.proxies.clone()
     }
 }
 
@@ -53,6 +64,7 @@ impl AppState {
         config: &IngressConfig,
         database: Database,
         inboxes: &Inboxes,
+        stopping: CancellationToken,
     ) -> anyhow::Result<Self> {
         let http = HttpSettings {
             allow_test_providers: config.common.allow_test_providers,
@@ -69,6 +81,8 @@ impl AppState {
             keys: config.common.token_keys.clone(),
             public_url: config.public_url.clone(),
             dashboard_url: config.dashboard_url.clone(),
+            proxies: Arc::from(config.trusted_proxies.clone()),
+            stopping,
         })
     }
 

@@ -49,7 +49,7 @@ const TOWERS: &[(&str, &[&str])] = &[
         "ingress",
         &[
             "main", "program", "lib", "api", "body", "landing", "state", "auth", "limits",
-            "inboxes", "request", "error",
+            "inboxes", "request", "server", "error",
         ],
     ),
 ];

@@ -33,13 +33,17 @@ pub(crate) struct CallbackQuery {
     responses((status = 302)))]
 pub(crate) async fn receive_callback(
     State(state): State<AppState>,
-    _: Guest,
+    guest: Guest,
     PlatformPath(platform): PlatformPath,
     QueryOf(query): QueryOf<CallbackQuery>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let landing = match connect(&state, platform, query, &headers).await {
         Ok(()) => Landing::Connected,
+        Err(Stopped::Landed(INVALID_STATE)) => {
+            guest.count()?;
+            Landing::Error(INVALID_STATE)
+        }
         Err(Stopped::Landed(code)) => Landing::Error(code),
         Err(Stopped::Refused(error)) => return Err(error),
     };
@@ -49,6 +53,9 @@ pub(crate) async fn receive_callback(
     }
     Ok(response)
 }
+
+/// The request proved nothing.
+const INVALID_STATE: &str = "invalid_state";
 
 /// Why there is no connection: a reason that the landing page shows, or an error of the service.
 enum Stopped {
@@ -110,7 +117,7 @@ async fn take_state(
     query: &CallbackQuery,
     headers: &HeaderMap,
 ) -> Result<(FirmId, Region, Challenge), Stopped> {
-    let invalid = Stopped::Landed("invalid_state");
+    let invalid = Stopped::Landed(INVALID_STATE);
     let token = query.state.as_deref().unwrap_or_default();
     let (Some(firm), Some(cookie)) = (firm_of(token), cookie(headers, state.cookie().name()))
     else {

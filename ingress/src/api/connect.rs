@@ -101,17 +101,21 @@ pub(crate) struct TicketQuery {
     responses((status = 302)))]
 pub(crate) async fn follow_ticket(
     State(state): State<AppState>,
-    _: Guest,
+    guest: Guest,
     PlatformPath(platform): PlatformPath,
     QueryOf(query): QueryOf<TicketQuery>,
 ) -> ApiResult<Response> {
     let ticket = query.ticket.unwrap_or_default();
+    let invalid = || {
+        guest.count()?;
+        Ok(state.land(platform, Landing::Error("invalid_ticket")))
+    };
     let Some(firm) = firm_of(&ticket) else {
-        return Ok(state.land(platform, Landing::Error("invalid_ticket")));
+        return invalid();
     };
     let mut db = state.firm(firm).await?;
     let Some(begun) = oauth_states::take_ticket(&mut db, firm, platform, &ticket).await? else {
-        return Ok(state.land(platform, Landing::Error("invalid_ticket")));
+        return invalid();
     };
     let (state_token, cookie) = (bound_token(firm), crypto::new_token());
     oauth_states::insert_state(&mut db, firm, &begun, &state_token, &cookie, STATE_LIVES).await?;

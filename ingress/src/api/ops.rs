@@ -12,25 +12,30 @@ use crate::inboxes::Inboxes;
 struct Ops {
     inboxes: Inboxes,
     metrics: Metrics,
-    serving: Serving,
+    readiness: Readiness,
 }
 
-/// Whether the API answers yet: its port is open before it does, and a caller who came then would wait for the database.
+/// Whether the API answers: its port is open before it does, and a caller who came then would wait for the database; and from the
+/// signal to stop on callers are to go elsewhere.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Serving(Arc<AtomicBool>);
+pub(crate) struct Readiness(Arc<AtomicBool>);
 
-impl Serving {
+impl Readiness {
     pub(crate) fn begin(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    fn has_begun(&self) -> bool {
+    pub(crate) fn end(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    fn is_serving(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
 /// The ops routes.
-pub(crate) fn router(inboxes: Inboxes, metrics: Metrics, serving: Serving) -> Router {
+pub(crate) fn router(inboxes: Inboxes, metrics: Metrics, readiness: Readiness) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
@@ -41,17 +46,17 @@ pub(crate) fn router(inboxes: Inboxes, metrics: Metrics, serving: Serving) -> Ro
         .with_state(Ops {
             inboxes,
             metrics,
-            serving,
+            readiness,
         })
 }
 
 /// Ready when the API answers and events are taken.
 async fn readyz(State(ops): State<Ops>) -> (StatusCode, &'static str) {
-    if ops.serving.has_begun() && ops.inboxes.is_there().await {
+    if ops.readiness.is_serving() && ops.inboxes.is_there().await {
         return (StatusCode::OK, "ok");
     }
     (
         StatusCode::SERVICE_UNAVAILABLE,
-        "the database is away or its schema is not ours",
+        "the database is away, its schema is not ours, or the program is stopping",
     )
 }

@@ -195,10 +195,13 @@ async fn wait(
             return Ok(finished(request, &result, secs));
         }
         let left = deadline.remaining();
-        if left.is_zero() {
+        if left.is_zero() || state.stopping.is_cancelled() {
             return Ok(accepted(request));
         }
-        tokio::time::sleep(LOOK_AGAIN.min(left)).await;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN.min(left)) => {}
+            () = state.stopping.cancelled() => {}
+        }
     }
 }
 

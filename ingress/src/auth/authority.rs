@@ -40,8 +40,8 @@ impl Authority {
                 Keys::Secret(DecodingKey::from_secret(secret.expose_secret().as_bytes())),
                 vec![Algorithm::HS256],
             ),
-            AuthKeys::KeySet(url) => {
-                let set = Keys::Set(KeySet::new(url.clone())?);
+            AuthKeys::KeySet { url, every } => {
+                let set = Keys::Set(KeySet::start(url.clone(), *every).await?);
                 (
                     set,
                     vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA],
@@ -65,7 +65,7 @@ impl Authority {
         if !self.validation.algorithms.contains(&header.alg) {
             return Ok(None);
         }
-        let Some(key) = self.key(header.kid.as_deref()).await? else {
+        let Some(key) = self.key(header.kid.as_deref(), header.alg).await? else {
             return Ok(None);
         };
         let mut validation = self.validation.clone();
@@ -74,11 +74,15 @@ impl Authority {
         Ok(claims.and_then(|decoded| read(decoded.claims)))
     }
 
-    async fn key(&self, id: Option<&str>) -> Result<Option<DecodingKey>, ApiError> {
+    async fn key(
+        &self,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Option<DecodingKey>, ApiError> {
         match (&self.keys, id) {
             (Keys::Secret(key), _) => Ok(Some(key.clone())),
             (Keys::Set(_), None) => Ok(None),
-            (Keys::Set(set), Some(id)) => set.find(id).await,
+            (Keys::Set(set), Some(id)) => set.find(id, algorithm).await,
         }
     }
 }

@@ -6,5 +6,5 @@ mod key_set;
 mod roles;
 
 pub(crate) use authority::Authority;
-pub(crate) use caller::{Caller, Guest};
+pub(crate) use caller::{Caller, Counted, Guest};
 pub(crate) use roles::Bearer;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
@@ -15,7 +16,7 @@ pub enum AuthKeys {
     /// HS256.
     Secret(SecretString),
     /// RS256, ES256 or EdDSA, by key id.
-    KeySet(Url),
+    KeySet { url: Url, every: Duration },
 }
 
 /// What ingress needs.
@@ -29,6 +30,12 @@ pub struct IngressConfig {
     pub auth_issuer: String,
     pub auth_audience: String,
     pub caller_limit_per_minute: u32,
+    /// Connections to the public port at a time.
+    pub max_connections: usize,
+    /// Networks of proxies whose `X-Forwarded-For` names the caller.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long answers may take after the signal to stop.
+    pub shutdown_grace: Duration,
     pub inbox: InboxChoice,
     /// How long the first inbox has before the other one is asked too.
     pub inbox_fallback: Duration,
@@ -55,7 +62,10 @@ impl IngressConfig {
         let listen = reader.parsed("LISTEN", "127.0.0.1:8080", "must be address:port");
         let public_url = reader.web_url("PUBLIC_URL");
         let dashboard_url = reader.web_url("DASHBOARD_URL");
-        let auth_keys = read_auth_keys(&mut reader);
+        let allow_http = common
+            .as_ref()
+            .is_some_and(|common| common.allow_test_providers);
+        let auth_keys = read_auth_keys(&mut reader, allow_http);
         let auth_issuer = reader.required("AUTH_ISSUER");
         let auth_audience = reader.required("AUTH_AUDIENCE");
         let limit = reader.parsed("CALLER_LIMIT_PER_MINUTE", "600", "must be a number above 0");
@@ -63,6 +73,13 @@ impl IngressConfig {
             Some(0) => reader.wrong("CALLER_LIMIT_PER_MINUTE", "must be a number above 0"),
             other => other,
         };
+        let most = reader.parsed("MAX_CONNECTIONS", "4096", "must be a number above 0");
+        let most = match most {
+            Some(0) => reader.wrong("MAX_CONNECTIONS", "must be a number above 0"),
+            other => other,
+        };
+        let proxies = read_proxies(&mut reader);
+        let grace = reader.seconds("SHUTDOWN_GRACE_SECONDS", 25, 0..=3600);
         let inbox = read_inbox(&mut reader);
         let fallback = reader.milliseconds("INBOX_FALLBACK_MS", 250, 10..=10_000);
         reader.finish(|| {
@@ -75,6 +92,9 @@ impl IngressConfig {
                 auth_issuer: auth_issuer?,
                 auth_audience: auth_audience?,
                 caller_limit_per_minute: limit?,
+                max_connections: most?,
+                trusted_proxies: proxies?,
+                shutdown_grace: grace?,
                 inbox: inbox?,
                 inbox_fallback: fallback?,
             })
@@ -91,14 +111,36 @@ fn read_inbox(reader: &mut Reader<'_>) -> Option<InboxChoice> {
     }
 }
 
-fn read_auth_keys(reader: &mut Reader<'_>) -> Option<AuthKeys> {
+fn read_proxies(reader: &mut Reader<'_>) -> Option<Vec<IpNet>> {
+    let text = reader.optional("TRUSTED_PROXIES").unwrap_or_default();
+    let networks: Result<Vec<IpNet>, _> = text
+        .split(',')
+        .map(str::trim)
+        .filter(|network| !network.is_empty())
+        .map(str::parse)
+        .collect();
+    match networks {
+        Ok(networks) => Some(networks),
+        Err(_) => reader.wrong("TRUSTED_PROXIES", "must be networks such as 10.0.0.0/8"),
+    }
+}
+
+/// Over plain HTTP anybody on the way could put in a key of his own.
+fn read_auth_keys(reader: &mut Reader<'_>, allow_http: bool) -> Option<AuthKeys> {
     match (
         reader.optional("AUTH_JWT_SECRET"),
         reader.optional("AUTH_JWKS_URL"),
     ) {
         (Some(secret), None) if secret.len() >= 32 => Some(AuthKeys::Secret(secret.into())),
         (Some(_), None) => reader.wrong("AUTH_JWT_SECRET", "must have 32 bytes or more"),
-        (None, Some(_)) => reader.web_url("AUTH_JWKS_URL").map(AuthKeys::KeySet),
+        (None, Some(_)) => match reader.web_url("AUTH_JWKS_URL") {
+            Some(url) if url.scheme() == "https" || allow_http => {
+                let every = reader.seconds("AUTH_JWKS_REFRESH_SECONDS", 300, 1..=3600)?;
+                Some(AuthKeys::KeySet { url, every })
+            }
+            Some(_) => reader.wrong("AUTH_JWKS_URL", "must be https://"),
+            None => None,
+        },
         (Some(_), Some(_)) => {
             reader.wrong("AUTH_JWT_SECRET", "and AUTH_JWKS_URL exclude each other")
         }

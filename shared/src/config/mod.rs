@@ -11,6 +11,8 @@ mod worker;
 mod reader;
 
 pub use common::{Common, LogFormat};
+pub use ipnet::IpNet;
+
 pub use ingress::{AuthKeys, InboxChoice, IngressConfig};
 pub use table::{SETTINGS, help};
 pub use worker::WorkerConfig;

@@ -50,7 +50,16 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
         "this or AUTH_JWKS_URL",
         "HS256 secret of 32 bytes or more",
     ),
-    ("AUTH_JWKS_URL", "", "key set for RS256, ES256, EdDSA"),
+    (
+        "AUTH_JWKS_URL",
+        "",
+        "https:// address of a key set for RS256, ES256, EdDSA",
+    ),
+    (
+        "AUTH_JWKS_REFRESH_SECONDS",
+        "300",
+        "how often the key set is fetched: publish a new key so long before it signs, and a key that is taken out is trusted so long",
+    ),
     ("AUTH_ISSUER", "required by ingress", "the tokens' iss"),
     ("AUTH_AUDIENCE", "required by ingress", "the tokens' aud"),
     (
@@ -104,6 +113,16 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
         "requests a minute of one caller",
     ),
     (
+        "MAX_CONNECTIONS",
+        "4096",
+        "ingress: connections at a time, fewer where the process may open fewer files; each costs up to 32 KiB",
+    ),
+    (
+        "TRUSTED_PROXIES",
+        "",
+        "ingress: networks of proxies, comma-separated, whose X-Forwarded-For names the caller; without it callers without a token are counted by the proxy's address",
+    ),
+    (
         "WORKER_CONCURRENCY",
         "64",
         "jobs that one worker runs at a time",
@@ -116,7 +135,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "SHUTDOWN_GRACE_SECONDS",
         "25",
-        "how long running jobs may go on after SIGTERM",
+        "how long running jobs, and answers of ingress, may go on after SIGTERM",
     ),
     (
         "RETENTION_LOGS_DAYS",

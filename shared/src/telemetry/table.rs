@@ -17,6 +17,11 @@ const TABLE: &[(Kind, &str, &str)] = &[
         "events committed to the inbox",
     ),
     (
+        Gauge,
+        "casehug_event_bodies_bytes",
+        "bytes of event bodies that ingress is taking in; alert when near 32 MiB: callers are told to come back",
+    ),
+    (
         Counter,
         "casehug_inbox_appended_total",
         "events that this inbox took",

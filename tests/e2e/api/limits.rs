@@ -132,6 +132,11 @@ async fn every_public_route_is_limited() {
         let spent = format!("{STATUS}?firm_id={firm}");
         assert_ne!(app.get(&spent, &of_role(role)).await.unwrap().status, 429);
     }
+    // A caller without a token has spent his as well; the API's description is counted apart.
+    assert_eq!(
+        app.send(app.ask(Method::GET, STATUS)).await.unwrap().status,
+        401
+    );
 
     for operation in operations {
         let mut request = app.ask(operation.method.clone(), &operation.path());

@@ -253,6 +253,13 @@ pub fn free_port() -> Result<u16> {
         .context("find a free port")
 }
 
+/// How many files this process may open, and so how many connections.
+pub fn open_files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let files = limit.current.unwrap_or(u64::MAX);
+    usize::try_from(files).unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::support::TestApp;
 
 /// An event that no connection cares for.
-fn event(firm: Uuid, id: &str) -> Value {
+pub(crate) fn event(firm: Uuid, id: &str) -> Value {
     json!({ "id": id, "type": "client.renamed", "created_at": "2026-11-20T10:00:00Z", "firm_id": firm, "data": {} })
 }
 
@@ -23,7 +23,7 @@ fn event_of(firm: Uuid, id: &str, event_type: &str, data: Value) -> Value {
 }
 
 impl TestApp {
-    async fn stored_events(&self) -> i64 {
+    pub(crate) async fn stored_events(&self) -> i64 {
         self.count("select count(*) from events").await.unwrap()
     }
 }

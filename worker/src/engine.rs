@@ -16,7 +16,7 @@ use shared::domain::{WorkerId, job::LeasedJob, retention::Retention};
 use shared::inbox::RedisAddress;
 use shared::providers::{HttpSettings, Providers};
 use shared::queue::{self, GateSettings, Lease};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -102,6 +102,7 @@ impl Engine {
             providers,
             gates,
             slots: Arc::new(Slots::new(config.concurrency, stop.clone())),
+            transfers: Arc::new(Semaphore::new(usize::from(config.concurrency).div_ceil(2))),
             background: TaskTracker::new(),
             links_doubt_since: config.links_doubt_since,
         };

@@ -8,6 +8,7 @@ use shared::db::Database;
 use shared::domain::digest::Digests;
 use shared::providers::Providers;
 use shared::queue::GateSettings;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::scheduling::slots::Slots;
@@ -22,6 +23,8 @@ pub(crate) struct Environment {
     pub(crate) providers: Providers,
     pub(crate) gates: GateSettings,
     pub(crate) slots: Arc<Slots>,
+    /// Places for transfers: half of the slots.
+    pub(crate) transfers: Arc<Semaphore>,
     /// What goes on beside jobs and is waited for at the end.
     pub(crate) background: TaskTracker,
     pub(crate) links_doubt_since: Option<DateTime<Utc>>,

@@ -1,5 +1,6 @@
 //! `firm_integrations`: connections and their state.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,7 +13,7 @@ use crate::db::{
 };
 use crate::domain::{
     ConnectionId, FirmId, Platform, Region,
-    connection::{Connection, ConnectionState, Identity, Lost},
+    connection::{Connection, ConnectionState, Identity, Lost, Settings},
 };
 
 struct Row {
@@ -54,6 +55,11 @@ impl TryFrom<Row> for Connection {
             }
             (false, None) => ConnectionState::Active,
         };
+        let (settings, unreadable_settings) = Settings::read(&row.settings);
+        if !unreadable_settings.is_empty() {
+            tracing::error!(connection.id = %row.id, settings = ?unreadable_settings, "settings cannot be read and count as not set");
+            metrics::counter!("casehug_unreadable_rows_total").increment(1);
+        }
         Ok(Self {
             id: row.id,
             firm_id: row.firm_id,
@@ -65,8 +71,8 @@ impl TryFrom<Row> for Connection {
             account_id: row.account_id,
             account_label: row.account_label,
             account_user: row.account_user,
-            settings: serde_json::from_value(row.settings)
-                .map_err(|_| corrupt("firm_integrations.settings"))?,
+            settings,
+            unreadable_settings,
             state,
             epoch: row.epoch,
             refusals: row.refusals,
@@ -132,11 +138,12 @@ pub async fn find_firm(
     .await
 }
 
-/// The connections of several firms that are not disconnected, for the relay.
+/// The connections of several firms that are not disconnected, for the relay; and the firms of which one cannot be read (a platform that
+/// only a newer release knows).
 pub async fn list_of_firms(
     db: &mut PgConnection,
     firms: &[uuid::Uuid],
-) -> Result<Vec<Connection>, sqlx::Error> {
+) -> Result<(Vec<Connection>, HashSet<FirmId>), sqlx::Error> {
     let rows = sqlx::query_as!(
         Row,
         r#"select id as "id: ConnectionId", firm_id as "firm_id: FirmId", platform, region, account_id, account_label, account_user,
@@ -146,7 +153,19 @@ pub async fn list_of_firms(
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(Connection::try_from).collect()
+    let (mut connections, mut unreadable) = (Vec::new(), HashSet::new());
+    for row in rows {
+        let (id, firm) = (row.id, row.firm_id);
+        match Connection::try_from(row) {
+            Ok(connection) => connections.push(connection),
+            Err(error) => {
+                tracing::error!(error = %error, connection.id = %id, "a connection cannot be read: its firm's events wait");
+                metrics::counter!("casehug_unreadable_rows_total").increment(1);
+                unreadable.insert(firm);
+            }
+        }
+    }
+    Ok((connections, unreadable))
 }
 
 /// Writes a fresh authorisation: a new row, or the firm's present one with a new epoch. Links are not touched:

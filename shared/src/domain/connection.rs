@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::domain::{ConnectionId, FirmId, Platform, Region, link::Account};
@@ -28,6 +30,59 @@ impl Default for Settings {
             case_type_mappings: BTreeMap::new(),
         }
     }
+}
+
+impl Settings {
+    /// Reads what is stored, member by member: one that cannot be read has its default and is named, and one that only another release
+    /// knows is passed over. A firm's odd row must stop nobody else, and its own work as little as can be.
+    #[must_use]
+    pub fn read(stored: &Value) -> (Self, Vec<&'static str>) {
+        let mut unreadable = Vec::new();
+        let default = Self::default();
+        let settings = Self {
+            auto_sync_on_approval: member(stored, "auto_sync_on_approval", &mut unreadable)
+                .unwrap_or(default.auto_sync_on_approval),
+            auto_sync_on_matter_created: member(
+                stored,
+                "auto_sync_on_matter_created",
+                &mut unreadable,
+            )
+            .unwrap_or(default.auto_sync_on_matter_created),
+            case_type_mappings: read_mappings(stored, &mut unreadable),
+        };
+        if !stored.is_object() {
+            unreadable.push("settings");
+        }
+        (settings, unreadable)
+    }
+}
+
+fn member<T: DeserializeOwned>(
+    stored: &Value,
+    name: &'static str,
+    unreadable: &mut Vec<&'static str>,
+) -> Option<T> {
+    let value = stored.get(name)?;
+    let read = serde_json::from_value(value.clone()).ok();
+    if read.is_none() {
+        unreadable.push(name);
+    }
+    read
+}
+
+/// Entry by entry.
+fn read_mappings(stored: &Value, unreadable: &mut Vec<&'static str>) -> BTreeMap<String, String> {
+    const NAME: &str = "case_type_mappings";
+    let entries: BTreeMap<String, Value> = member(stored, NAME, unreadable).unwrap_or_default();
+    let count = entries.len();
+    let read: BTreeMap<String, String> = entries
+        .into_iter()
+        .filter_map(|(case_type, area)| Some((case_type, area.as_str()?.to_owned())))
+        .collect();
+    if read.len() < count {
+        unreadable.push(NAME);
+    }
+    read
 }
 
 /// Where a connection stands.
@@ -69,6 +124,8 @@ pub struct Connection {
     pub account_label: String,
     pub account_user: serde_json::Value,
     pub settings: Settings,
+    /// Members of its settings that could not be read: they count as not set.
+    pub unreadable_settings: Vec<&'static str>,
     pub state: ConnectionState,
     pub epoch: i64,
     /// How often in a row the platform refused a token that it had just given out.
@@ -109,4 +166,67 @@ pub struct Identity {
     pub account_id: String,
     pub account_label: String,
     pub user: serde_json::Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_odd_setting_counts_as_not_set_and_spoils_no_other() {
+        for (stored, unreadable) in [
+            (json!({}), vec![]),
+            (json!({ "auto_sync_on_matter_created": true }), vec![]),
+            (
+                json!({ "auto_sync_on_matter_created": true, "of_a_newer_release": { "a": 1 } }),
+                vec![],
+            ),
+            (
+                json!({ "auto_sync_on_matter_created": true, "auto_sync_on_approval": null }),
+                vec!["auto_sync_on_approval"],
+            ),
+            (
+                json!({ "auto_sync_on_matter_created": true, "auto_sync_on_approval": "yes" }),
+                vec!["auto_sync_on_approval"],
+            ),
+            (
+                json!({ "auto_sync_on_matter_created": true, "auto_sync_on_approval": 1 }),
+                vec!["auto_sync_on_approval"],
+            ),
+            (
+                json!({ "auto_sync_on_matter_created": true, "case_type_mappings": null }),
+                vec!["case_type_mappings"],
+            ),
+            (
+                json!({ "auto_sync_on_matter_created": true, "case_type_mappings": [] }),
+                vec!["case_type_mappings"],
+            ),
+            (
+                json!({ "auto_sync_on_matter_created": true, "case_type_mappings": { "a": "A", "b": 7 } }),
+                vec!["case_type_mappings"],
+            ),
+        ] {
+            let (settings, named) = Settings::read(&stored);
+            assert_eq!(named, unreadable, "{stored}");
+            assert!(settings.auto_sync_on_approval, "{stored}");
+            assert_eq!(
+                settings.auto_sync_on_matter_created,
+                stored != json!({}),
+                "{stored}"
+            );
+        }
+        for stored in [json!(null), json!([]), json!("x"), json!(7)] {
+            assert_eq!(
+                Settings::read(&stored),
+                (Settings::default(), vec!["settings"])
+            );
+        }
+        let (settings, _) = Settings::read(&json!({ "case_type_mappings": { "a": "A", "b": 7 } }));
+        assert_eq!(
+            settings.case_type_mappings,
+            BTreeMap::from([("a".into(), "A".into())])
+        );
+    }
 }

@@ -19,9 +19,10 @@ pub enum Instruction {
         /// The reason's time limit begins now: the job waits for another record than before.
         anew: bool,
     },
-    /// The provider's limit was hit. `paused` says for how long; a full wait that ends in another 429 counts.
+    /// The provider's limit was hit: `pause` says for how long. A wait that it asked for (`kept`), and that ends in another 429, counts.
     Limited {
         pause: Duration,
+        kept: bool,
     },
     Retry(Failure),
     Fail(Failure),
@@ -157,7 +158,28 @@ pub struct Failure {
     pub provider_words: Option<String>,
 }
 
+/// What to do about a failure that is tried again; it may go on with a place to look at.
+pub const RETRIED: &str = "no action needed: CaseHug retries automatically";
+
 impl Failure {
+    /// The same, once it is not tried again.
+    #[must_use]
+    pub fn given_up(mut self) -> Self {
+        if let Some(rest) = self.resolution.strip_prefix(RETRIED) {
+            self.resolution = format!(
+                "retry it when the trouble is over: CaseHug has tried again and again and stopped{rest}"
+            );
+        }
+        self
+    }
+
+    /// The same, with the provider's full words, sealed.
+    #[must_use]
+    pub fn with_words(mut self, sealed: Option<String>) -> Self {
+        self.provider_words = sealed;
+        self
+    }
+
     /// A failure in fixed words.
     #[must_use]
     pub fn new(

@@ -1,6 +1,7 @@
 //! What events mean: the jobs of each, or why it is rejected.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use sqlx::PgConnection;
 
@@ -26,6 +27,8 @@ struct Facts<'a> {
     offers: &'a Offers,
     known: matters::Known,
     connections: HashMap<FirmId, Vec<Connection>>,
+    /// Firms of which a connection cannot be read: an event would miss its job there.
+    unreadable: HashSet<FirmId>,
     /// Matters that stand at the provider, of those whose documents were approved.
     linked: HashSet<(ConnectionId, MatterId)>,
 }
@@ -96,7 +99,8 @@ async fn read_facts<'a>(
         .collect();
     let known = matters::list_known(db, &firms, &matter_ids, &upload_ids).await?;
     let mut by_firm: HashMap<FirmId, Vec<Connection>> = HashMap::new();
-    for connection in connections::list_of_firms(db, &firms).await? {
+    let (found, unreadable) = connections::list_of_firms(db, &firms).await?;
+    for connection in found {
         by_firm
             .entry(connection.firm_id)
             .or_default()
@@ -106,6 +110,7 @@ async fn read_facts<'a>(
         offers,
         known,
         connections: by_firm,
+        unreadable,
         linked: HashSet::new(),
     };
     facts.linked = read_linked(db, parsed, &facts).await?;
@@ -159,11 +164,16 @@ fn upload_of(kind: &EventKind) -> Option<UploadId> {
     }
 }
 
+/// A newer release may read what this one cannot.
+const UNREADABLE_REST: Duration = Duration::from_secs(20);
+
 /// Why an event makes no jobs.
 enum Refusal {
     Final(&'static str),
     /// A record that it names is not there, or not approved: its transaction may not have committed yet.
     Early(&'static str),
+    /// Its firm's connections cannot be read.
+    Unreadable,
 }
 
 impl Refusal {
@@ -175,6 +185,10 @@ impl Refusal {
                 None => Fate::Rejected { reason },
             },
             Self::Early(reason) | Self::Final(reason) => Fate::Rejected { reason },
+            Self::Unreadable => Fate::Early {
+                reason: "unreadable_connection",
+                wait: UNREADABLE_REST,
+            },
         }
     }
 }
@@ -183,6 +197,9 @@ impl Refusal {
 fn decide(event: &Waiting, kind: &EventKind, facts: &Facts<'_>) -> Result<Vec<NewJob>, Refusal> {
     if let Some(refusal) = refusal(event.firm_id, kind, &facts.known) {
         return Err(refusal);
+    }
+    if facts.unreadable.contains(&event.firm_id) {
+        return Err(Refusal::Unreadable);
     }
     let connections = facts.connections(event.firm_id);
     Ok(match kind {

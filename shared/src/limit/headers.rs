@@ -12,6 +12,8 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 /// A provider that asks for more than this is asked again after it, once.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
 /// The names of the headers that tell a limit.
 #[derive(Debug, Clone, Copy)]
 pub struct LimitHeaders {
@@ -76,12 +78,25 @@ impl AskedWait {
     }
 }
 
+/// The wait after a 429.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitWait {
+    pub wait: Duration,
+    /// It is what was asked for, or a whole window. A wait for nothing (`Retry-After: 0`, or a date that is past by a clock that goes
+    /// wrong) says nothing about the job.
+    pub kept: bool,
+}
+
 /// How long a 429 pauses its bucket, and its job: as long as `Retry-After` asks, else until the window is over by the limit's headers,
-/// else for a whole window.
+/// else for a whole window; and never less than a twelfth of a window, or a second.
 #[must_use]
-pub fn wait_after_429(asked: &AskedWait, window: Duration) -> Duration {
-    let wait = asked.by_header.or(asked.by_reset);
-    clamp_retry_after(wait.unwrap_or(window))
+pub fn wait_after_429(asked: &AskedWait, window: Duration) -> LimitWait {
+    let floor = (window / 12).max(SHORTEST_WAIT);
+    let wait = asked.by_header.or(asked.by_reset).unwrap_or(window);
+    LimitWait {
+        wait: clamp_retry_after(wait.max(floor)),
+        kept: !wait.is_zero(),
+    }
 }
 
 /// How long an answer's `Retry-After` asks to wait, clamped.
@@ -93,8 +108,9 @@ pub fn asked_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
 /// `Retry-After` in seconds or as an HTTP date, the latter relative to the answer's own `Date`; unclamped.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(secs) = value.parse::<i64>() {
-        return Some(Duration::from_secs(u64::try_from(secs).unwrap_or(0)));
+    // Whole seconds by the standard; some platforms send fractions.
+    if let Ok(secs) = value.parse::<f64>() {
+        return Some(Duration::try_from_secs_f64(secs.max(0.0)).unwrap_or(LONGEST_RETRY_AFTER));
     }
     let at = DateTime::parse_from_rfc2822(value).ok()?;
     let sent = date(headers).unwrap_or(now);
@@ -167,6 +183,17 @@ mod tests {
             retry_after(&headers(&[("retry-after", "-3")]), now()),
             Some(Duration::ZERO)
         );
+        for (text, expected) in [
+            ("0.5", Some(Duration::from_millis(500))),
+            ("0.0", Some(Duration::ZERO)),
+            ("1e999", Some(LONGEST_RETRY_AFTER)),
+            ("NaN", Some(Duration::ZERO)),
+            ("2s", None),
+            ("", None),
+        ] {
+            let read = retry_after(&headers(&[("retry-after", text)]), now());
+            assert_eq!(read, expected, "{text}");
+        }
         assert_eq!(
             clamp_retry_after(Duration::from_hours(7)),
             Duration::from_hours(1)
@@ -190,16 +217,28 @@ mod tests {
         };
         let (long, short) = (Duration::from_secs(17), Duration::from_millis(300));
 
+        let wait = |by_header, by_reset, window| {
+            let LimitWait { wait, kept } = wait_after_429(&asked(by_header, by_reset), window);
+            (wait, kept)
+        };
+        let (zero, minute) = (Some(Duration::ZERO), Duration::from_mins(1));
+
+        assert_eq!(wait(Some(long), Some(short), window), (long, true));
         assert_eq!(
-            wait_after_429(&asked(Some(long), Some(short)), window),
-            long
+            wait(None, Some(short), window),
+            (window, true),
+            "a second at least"
         );
-        assert_eq!(wait_after_429(&asked(None, Some(short)), window), short);
-        assert_eq!(wait_after_429(&asked(None, None), window), window);
-        let day = Some(Duration::from_hours(24));
+        assert_eq!(wait(None, None, window), (window, true));
         assert_eq!(
-            wait_after_429(&asked(day, None), window),
-            Duration::from_hours(1)
+            wait(Some(Duration::from_hours(24)), None, window),
+            (Duration::from_hours(1), true)
+        );
+        assert_eq!(wait(zero, None, window), (window, false));
+        assert_eq!(wait(zero, None, minute), (Duration::from_secs(5), false));
+        assert_eq!(
+            wait(zero, Some(long), minute),
+            (Duration::from_secs(5), false)
         );
     }
 }

@@ -125,6 +125,11 @@ const TABLE: &[(Kind, &str, &str)] = &[
     ),
     (
         Counter,
+        "casehug_unreadable_rows_total",
+        "times that a connection's row, or a setting in it, could not be read; alert on any",
+    ),
+    (
+        Counter,
         "casehug_misconfigured_total",
         "times that a platform refused CaseHug's own credentials, or that no key opened a token; alert on any: no firm can mend it",
     ),

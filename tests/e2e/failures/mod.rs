@@ -3,6 +3,7 @@
 mod sign_in;
 mod tokens;
 
+mod answers;
 mod refusals;
 mod releases;
 

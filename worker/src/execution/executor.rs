@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shared::clock::Moment;
 use shared::domain::Platform;
 use shared::domain::job::LeasedJob;
-use shared::domain::outcome::{Failure, Instruction, SkipReason, Waiting};
+use shared::domain::outcome::{Failure, Instruction, RETRIED, SkipReason, Waiting};
 use shared::queue::{self, HeldLane};
 use tokio_util::sync::CancellationToken;
 
@@ -127,7 +127,7 @@ async fn perform(
             Ok(Err(_)) => Instruction::Retry(Failure::new(
                 "timed_out",
                 "the job took longer than its limit",
-                "no action needed: CaseHug retries automatically",
+                RETRIED,
             )),
             Err(_) => Instruction::Retry(Failure::internal("the job broke off")),
         }

@@ -90,7 +90,7 @@ pub(crate) fn decide(
             waits_anew: anew,
             ..snoozed(blank, wait, reason)
         },
-        Instruction::Limited { .. } if job.limited >= retry::MAX_LIMITED => {
+        Instruction::Limited { kept: true, .. } if job.limited >= retry::MAX_LIMITED => {
             let failure = Failure::new(
                 "provider_limited",
                 "the provider's rate limit was reached again and again",
@@ -98,8 +98,8 @@ pub(crate) fn decide(
             );
             failed(blank, failure)
         }
-        Instruction::Limited { pause } => {
-            let limited = job.limited + 1;
+        Instruction::Limited { pause, kept } => {
+            let limited = job.limited + i32::from(kept);
             Outcome {
                 limited,
                 ..snoozed(blank, pause, Waiting::Limited)
@@ -159,7 +159,7 @@ fn retried(job: &LeasedJob, blank: Outcome, failure: Failure, fraction: f64) -> 
         ..blank
     };
     if attempts >= retry::MAX_ATTEMPTS || job.age >= retry::GIVE_UP_AFTER {
-        return failed(counted, failure);
+        return failed(counted, failure.given_up());
     }
     let delay = retry::delay(attempts, fraction).max(failure.retry_after.unwrap_or_default());
     Outcome {
@@ -351,6 +351,7 @@ mod tests {
     fn the_third_429_after_a_full_wait_fails_the_job() {
         let limited = || Instruction::Limited {
             pause: Duration::from_secs(60),
+            kept: true,
         };
 
         assert_eq!(decided(&job(0, 2), limited()).effect, "later");

@@ -55,7 +55,7 @@ impl Swept {
 fn is_final(error: &ProviderError) -> bool {
     matches!(
         error,
-        ProviderError::NotFound | ProviderError::Forbidden | ProviderError::Invalid { .. }
+        ProviderError::NotFound | ProviderError::Forbidden { .. } | ProviderError::Invalid { .. }
     )
 }
 

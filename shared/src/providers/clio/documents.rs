@@ -138,6 +138,7 @@ pub(super) async fn confirm(
         Err(CallError::Provider(ProviderError::Invalid {
             status: 422,
             kind,
+            own_shape,
             words,
         })) => {
             let slot = slot(session, id, 0).await?;
@@ -148,11 +149,12 @@ pub(super) async fn confirm(
                 Some("UploadNotFoundError") => Ok(Confirmation::BytesMissing),
                 // UploadTimeoutError asks to repeat the call.
                 Some(kind) if kind.starts_with("Upload") => {
-                    Err(ProviderError::Conflict { status: 422 }.into())
+                    Err(ProviderError::Conflict { status: 422, words }.into())
                 }
                 _ => Err(ProviderError::Invalid {
                     status: 422,
                     kind,
+                    own_shape,
                     words,
                 }
                 .into()),

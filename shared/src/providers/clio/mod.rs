@@ -7,6 +7,7 @@ mod matters;
 mod profile;
 mod wire;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ use crate::providers::{
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Lists are asked for in the largest pages (§9).
 const PAGE: &str = "200";
+/// A list that goes on for longer has no end: no list that we ask for has 10,000 entries.
+const MOST_PAGES: usize = 50;
 const WHO_AM_I: &str = "/users/who_am_i.json";
 /// Our clock, the database's and Clio's may differ by this much when a look asks "created since".
 const CLOCK_SLACK: Duration = Duration::from_mins(5);
@@ -78,9 +81,11 @@ impl Search for Clio {
         .await?;
         Ok(areas
             .into_iter()
-            .map(|area| PracticeArea {
-                id: area.id.into(),
-                name: area.name,
+            .filter_map(|area| {
+                Some(PracticeArea {
+                    id: area.id.into(),
+                    name: area.name?,
+                })
             })
             .collect())
     }
@@ -152,7 +157,11 @@ impl Provider for Clio {
         let user: wire::One<wire::User> = answer.json().await.map_err(unavailable)?;
         Ok(Identity {
             account_id: user.data.account.id.to_string(),
-            account_label: user.data.account.name,
+            account_label: user
+                .data
+                .account
+                .name
+                .unwrap_or_else(|| user.data.account.id.to_string()),
             user: json!({ "id": user.data.id, "name": user.data.name, "email": user.data.email }),
         })
     }
@@ -250,8 +259,9 @@ async fn list_all<T: for<'de> serde::Deserialize<'de>>(
     query: &[(&'static str, String)],
 ) -> Result<Vec<T>, CallError> {
     let mut found = Vec::new();
+    let mut seen = HashSet::new();
     let mut page_token: Option<String> = None;
-    loop {
+    for _ in 0..MOST_PAGES {
         let mut call = Call::get(path, path);
         call.query.extend(query.iter().cloned());
         let mut call = call.with("limit", PAGE).with("order", "id(asc)");
@@ -261,10 +271,14 @@ async fn list_all<T: for<'de> serde::Deserialize<'de>>(
         let page: wire::Many<T> = session.call(call).await?;
         found.extend(page.data);
         page_token = page.meta.and_then(|meta| meta.next_page_token());
-        if page_token.is_none() {
-            return Ok(found);
+        match &page_token {
+            None => return Ok(found),
+            // It goes round in circles.
+            Some(token) if !seen.insert(token.clone()) => break,
+            Some(_) => {}
         }
     }
+    Err(ProviderError::Unreadable.into())
 }
 
 /// The earliest time at which a record that is sought after can have been created, as Clio takes it (ISO 8601). `since` is the

@@ -39,7 +39,8 @@ pub(super) static PROFILE: Profile = Profile {
         api_prefix: "/api/v4",
         // §4: the edge answers anonymous agents, and agents with a URL in them, with 403.
         user_agent: "CaseHugSync/1.0",
-        headers: &[],
+        // §4: pinning is recommended; the default moves on.
+        headers: &[("x-api-version", "4.0.13")],
         token: TokenStyle::Bearer,
         // §2 "Who is connected".
         who_am_i: (super::WHO_AM_I, &[("fields", "id")]),

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use crate::domain::outcome::{Failure, Instruction, SkipReason, Waiting};
+use crate::domain::outcome::{Failure, Instruction, RETRIED, SkipReason, Waiting};
 use crate::limit::clamp_retry_after;
 use crate::providers::Names;
 use crate::queue::StopReason;
-
-const RETRIED: &str = "no action needed: CaseHug retries automatically";
 
 /// A provider's message, prepared for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,6 +16,20 @@ pub struct Words {
     pub sealed: Option<String>,
 }
 
+impl Words {
+    /// A sentence of ours, and the provider's words behind it.
+    fn after(&self, sentence: String) -> String {
+        if self.detail.is_empty() {
+            sentence
+        } else {
+            format!("{sentence}: {}", self.detail)
+        }
+    }
+}
+
+/// How long a job rests whose API is gone: an operator has to act.
+const RETIRED_REST: Duration = Duration::from_mins(1);
+
 /// A provider's refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
@@ -26,23 +38,33 @@ pub enum ProviderError {
     Unauthorized,
     /// 403.
     #[error("the provider forbids it")]
-    Forbidden,
+    Forbidden { words: Words },
     /// 404.
     #[error("the provider has no such record")]
     NotFound,
     /// 408, 409, 412, 425, and error types that the provider's documents call temporary.
     #[error("the provider was busy with the record")]
-    Conflict { status: u16 },
-    /// 429.
+    Conflict { status: u16, words: Words },
+    /// 410: the platform no longer has this version of its API.
+    #[error("the provider has retired this version of its API")]
+    Retired,
+    /// 429. `kept`: the wait is what the platform asked for, or a whole window; nothing where it asked for none.
     #[error("the provider's limit was reached")]
-    RateLimited { wait: Duration },
-    /// Any other 4xx.
+    RateLimited { wait: Duration, kept: bool },
+    /// Any other 4xx. `own_shape`: the platform itself says so, and nothing in between.
     #[error("the provider refused the data")]
     Invalid {
         status: u16,
         kind: Option<String>,
+        own_shape: bool,
         words: Words,
     },
+    /// It answered, and the answer is not understood.
+    #[error("the provider's answer is not understood")]
+    Unreadable,
+    /// The platform's storage of files, which took no bytes.
+    #[error("the provider's storage is unavailable")]
+    Storage { status: Option<u16> },
     /// No connection was made: nothing was sent.
     #[error("the provider cannot be reached")]
     Unreachable,
@@ -66,15 +88,23 @@ impl ProviderError {
     pub fn of_status(status: u16) -> Self {
         match status {
             401 => Self::Unauthorized,
-            403 => Self::Forbidden,
+            403 => Self::Forbidden {
+                words: Words::default(),
+            },
             404 => Self::NotFound,
-            408 | 409 | 412 | 425 => Self::Conflict { status },
+            408 | 409 | 412 | 425 => Self::Conflict {
+                status,
+                words: Words::default(),
+            },
+            410 => Self::Retired,
             429 => Self::RateLimited {
                 wait: Duration::ZERO,
+                kept: false,
             },
             400..=499 => Self::Invalid {
                 status,
                 kind: None,
+                own_shape: true,
                 words: Words::default(),
             },
             _ => Self::Unavailable {
@@ -89,14 +119,16 @@ impl ProviderError {
     pub fn proves_no_effect(&self) -> bool {
         match self {
             Self::Unauthorized
-            | Self::Forbidden
+            | Self::Forbidden { .. }
             | Self::NotFound
+            | Self::Retired
             | Self::Unreachable
             | Self::SignIn { .. }
-            | Self::RateLimited { .. }
-            | Self::Invalid { .. } => true,
-            Self::Conflict { status } => *status != 408,
-            Self::Unavailable { .. } => false,
+            | Self::RateLimited { .. } => true,
+            // A proxy in between may refuse an answer that it has had.
+            Self::Invalid { own_shape, .. } => *own_shape,
+            Self::Conflict { status, .. } => *status != 408,
+            Self::Unreadable | Self::Storage { .. } | Self::Unavailable { .. } => false,
         }
     }
 
@@ -122,33 +154,61 @@ impl ProviderError {
                 )
                 .not_before(retry_after.map(clamp_retry_after)),
             ),
-            Self::Forbidden => Instruction::Fail(Failure::new(
-                "provider_forbidden",
-                format!("{name} refused for lack of permissions"),
-                format!(
-                    "reconnect {name} with a user that has {} permissions",
-                    names.permissions
-                ),
-            )),
+            Self::Forbidden { words } => Instruction::Fail(
+                Failure::new(
+                    "provider_forbidden",
+                    words.after(format!("{name} refused for lack of permissions")),
+                    format!(
+                        "reconnect {name} with a user that has {} permissions, unless {name}'s own words name another cause",
+                        names.permissions
+                    ),
+                )
+                .with_words(words.sealed),
+            ),
             Self::NotFound => Instruction::Fail(Failure::new(
                 "provider_not_found",
                 format!("the linked record was deleted at {name}"),
                 "sync again to create a new one",
             )),
-            Self::Conflict { status } => Instruction::Retry(Failure::new(
-                "provider_conflict",
-                format!("{name} was busy with the record (HTTP {status})"),
+            Self::Conflict { status, words } => Instruction::Retry(
+                Failure::new(
+                    "provider_conflict",
+                    words.after(format!("{name} was busy with the record (HTTP {status})")),
+                    RETRIED,
+                )
+                .with_words(words.sealed),
+            ),
+            Self::Retired => Instruction::Snooze {
+                wait: RETIRED_REST,
+                reason: Waiting::Misconfigured,
+                anew: false,
+            },
+            Self::RateLimited { wait, kept } => Instruction::Limited { pause: wait, kept },
+            Self::Invalid { status, words, .. } => Instruction::Fail(
+                Failure::new(
+                    "provider_invalid",
+                    words.after(format!("{name} refused the data (HTTP {status})")),
+                    match status {
+                        402 => format!("look at the account's bills at {name}, then retry"),
+                        423 => format!("unlock the record at {name}, then retry"),
+                        _ => "correct the named fields in CaseHug and retry".to_owned(),
+                    },
+                )
+                .with_words(words.sealed),
+            ),
+            Self::Unreadable => Instruction::Retry(Failure::new(
+                "provider_unreadable",
+                format!("{name} gave an answer that CaseHug does not understand"),
                 RETRIED,
             )),
-            Self::RateLimited { wait } => Instruction::Limited { pause: wait },
-            Self::Invalid { status, words, .. } => Instruction::Fail(Failure {
-                provider_words: words.sealed,
-                ..Failure::new(
-                    "provider_invalid",
-                    format!("{name} refused the data (HTTP {status}): {}", words.detail),
-                    "correct the named fields in CaseHug and retry",
-                )
-            }),
+            Self::Storage { status } => Instruction::Retry(Failure::new(
+                "storage_unavailable",
+                match status {
+                    Some(status) => format!("{name}'s storage of files refused the bytes (HTTP {status})"),
+                    None => format!("{name}'s storage of files did not take the bytes"),
+                },
+                retried(names),
+            )),
             Self::Unreachable => Instruction::Retry(Failure::new(
                 "provider_unavailable",
                 format!("{name} cannot be reached"),
@@ -301,6 +361,7 @@ mod tests {
         for status in 400..600 {
             let expected = match status {
                 429 => "limited",
+                410 => "other",
                 401 | 408 | 409 | 412 | 425 | 500.. => "retry",
                 _ => "fail",
             };

@@ -16,7 +16,8 @@ impl Session {
         granted: &Granted,
     ) -> Result<(), CallError> {
         let bucket = self.gate.bucket();
-        let pause = is_limit(response).then(|| limit::wait_after_429(asked, bucket.budget.window));
+        let pause =
+            is_limit(response).then(|| limit::wait_after_429(asked, bucket.budget.window).wait);
         let used_up = said
             .reset_in
             .filter(|_| said.remaining == Some(0))

@@ -24,6 +24,30 @@ pub(super) fn redact(words: &str, sent: Option<&Value>) -> String {
         .collect()
 }
 
+/// Which of the fields that we sent a text names: of words in a shape that is not the platform's own nothing else may be shown.
+pub(super) fn named_fields(words: &str, sent: Option<&Value>) -> String {
+    let mut fields = std::collections::BTreeSet::new();
+    collect_names(sent.unwrap_or(&Value::Null), &mut fields);
+    let in_text: std::collections::BTreeSet<&str> = words
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .collect();
+    let named: Vec<&str> = fields.intersection(&in_text).copied().collect();
+    named.join(", ")
+}
+
+fn collect_names<'a>(value: &'a Value, names: &mut std::collections::BTreeSet<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                names.insert(name);
+                collect_names(member, names);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_names(item, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 fn collect(field: &str, value: &Value, values: &mut Vec<(String, String)>) {
     match value {
         Value::String(text) => {
@@ -68,6 +92,19 @@ fn replace_ignoring_case(text: &str, value: &str, by: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_foreign_words_the_names_of_our_fields_are_shown() {
+        let sent = serde_json::json!({ "data": { "first_name": "Ann", "email_addresses": [{ "address": "ann@example.com" }] } });
+        let named = |words| named_fields(words, Some(&sent));
+
+        assert_eq!(
+            named("first_name is too long; address ann@example.com is taken"),
+            "address, first_name"
+        );
+        assert_eq!(named("Ann Lee, born 1985-01-02, is known"), "");
+        assert_eq!(named_fields("first_name", None), "");
+    }
     use serde_json::json;
 
     #[test]

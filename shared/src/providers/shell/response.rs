@@ -65,13 +65,7 @@ pub(in crate::providers) async fn read_bounded(
 
 /// Reads a successful answer's JSON.
 pub(super) fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, CallError> {
-    serde_json::from_slice(body).map_err(|_| {
-        ProviderError::Unavailable {
-            status: None,
-            retry_after: None,
-        }
-        .into()
-    })
+    serde_json::from_slice(body).map_err(|_| ProviderError::Unreadable.into())
 }
 
 /// No answer came. A connection that was never made carried nothing.

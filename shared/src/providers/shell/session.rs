@@ -11,9 +11,11 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::redact::{named_fields, redact};
+use super::refusal::Shape;
 use super::request::{self, Proof};
 use super::response::{Reply, Response, method_name, parse};
-use super::{Body, Call, CallError, Http, Words, classify, redact::redact};
+use super::{Body, Call, CallError, Http, ProviderError, Words, classify};
 use crate::clock::{self, Moment};
 use crate::crypto::{KeyRing, Place};
 use crate::db::{authorisation, links, tokens::SealedTokens};
@@ -241,12 +243,25 @@ impl Session {
             self.heal().await?;
             return Ok(response);
         }
-        let words = |message: String| Words {
-            detail: redact(&message, json_of(&call.body)),
+        let words = |message: String, shape| Words {
+            detail: match shape {
+                Shape::Own => redact(&message, json_of(&call.body)),
+                Shape::Foreign => named_fields(&message, json_of(&call.body)),
+            },
             sealed: self.seal(message),
         };
         let window = self.gate.bucket().budget.window;
-        Err(classify(self.http.profile, &response, &asked, window, words).into())
+        let error = classify(self.http.profile, &response, &asked, window, words);
+        if error == ProviderError::Retired {
+            let platform = self.gate.connection().platform.as_str();
+            tracing::error!(
+                platform,
+                call.path = call.template,
+                "the platform has retired this version of its API: jobs wait"
+            );
+            metrics::counter!("casehug_misconfigured_total", "platform" => platform).increment(1);
+        }
+        Err(error.into())
     }
 
     /// An answer is the proof that the sign-in stands: what the platform refused before has passed.

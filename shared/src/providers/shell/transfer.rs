@@ -1,18 +1,20 @@
 //! Signed transfers: a file's bytes to the address that a provider signed for them. No token, no budget, no send deadline;
 //! a transfer ends with the lease.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::response::unanswered;
 use super::{Call, CallError, ProviderError, Session, Words};
 use crate::clock::Moment;
-use crate::queue::StopReason;
+use crate::domain::outcome::Waiting;
+use crate::queue::{Ask, Permit, StopReason};
 
 /// Headers that a provider may ask us to send; they are part of its signature.
 const KNOWN_HEADERS: &[&str] = &[
@@ -60,10 +62,14 @@ impl Session {
         length: u64,
         limit: Duration,
     ) -> Result<(), TransferError> {
+        self.may_go_on().await?;
         let rules = self.http.profile.transfers.as_ref();
         let suffixes = rules.map_or(&[][..], |rules| rules.host_suffixes);
         let url =
             check(&target.url, suffixes, self.http.allow_test_providers).ok_or_else(refused)?;
+        let progress = Progress::begin();
+        let moved = progress.clone();
+        let bytes = bytes.inspect(move |_| moved.note());
         let mut request = self
             .http
             .storage
@@ -82,9 +88,11 @@ impl Session {
         let sent = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(CallError::Stopped(StopReason::LeaseLost).into()),
-            sent = request.send() => sent,
+            sent = request.send() => Some(sent),
+            () = progress.stops() => None,
         };
-        let status = sent.as_ref().ok().map(reqwest::Response::status);
+        let status = sent.as_ref().and_then(|sent| sent.as_ref().ok());
+        let status = status.map(reqwest::Response::status);
         let call = Call {
             method: Method::PUT,
             ..Call::get("(signed transfer)", "")
@@ -95,14 +103,53 @@ impl Session {
             Some(StatusCode::FORBIDDEN | StatusCode::GONE | StatusCode::NOT_FOUND) => {
                 Err(TransferError::Expired)
             }
-            Some(status) => Err(CallError::from(ProviderError::Unavailable {
-                status: Some(status.as_u16()),
-                retry_after: None,
+            status => Err(CallError::from(ProviderError::Storage {
+                status: status.map(|status| status.as_u16()),
             })
             .into()),
-            None => Err(sent
-                .err()
-                .map_or_else(refused, |error| unanswered(&error).into())),
+        }
+    }
+
+    /// Asked before each part: a job that was cancelled or paused, or whose connection changed, sends no more.
+    async fn may_go_on(&self) -> Result<(), CallError> {
+        match self.gate.ask(Ask::Authorise, None).await? {
+            Permit::Go(_) => Ok(()),
+            Permit::At { wait } => Err(CallError::Later {
+                wait,
+                reason: Waiting::Limited,
+            }),
+            Permit::Stop(reason) => Err(CallError::Stopped(reason)),
+        }
+    }
+}
+
+/// A storage that takes no byte and gives no answer for this long is away.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// When a transfer last moved.
+#[derive(Debug, Clone)]
+struct Progress(Arc<Mutex<Moment>>);
+
+impl Progress {
+    fn begin() -> Self {
+        Self(Arc::new(Mutex::new(Moment::now())))
+    }
+
+    fn note(&self) {
+        if let Ok(mut last) = self.0.lock() {
+            *last = Moment::now();
+        }
+    }
+
+    /// Ends when nothing has moved for a while.
+    async fn stops(&self) {
+        loop {
+            let last = self.0.lock().map_or_else(|_| Moment::now(), |last| *last);
+            let left = (last + PATIENCE).remaining();
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
         }
     }
 }
@@ -111,6 +158,7 @@ fn refused() -> TransferError {
     CallError::from(ProviderError::Invalid {
         status: 200,
         kind: None,
+        own_shape: true,
         words: Words {
             detail: "a signed address that is not the platform's storage".into(),
             sealed: None,

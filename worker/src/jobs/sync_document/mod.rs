@@ -10,11 +10,11 @@ use serde_json::{Map, json};
 use shared::clock::Moment;
 use shared::db::{Transaction, links, matters};
 use shared::domain::link::{Bytes, Completed, Existing, LinkKind, Standing};
-use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
+use shared::domain::outcome::{Failure, Instruction, RETRIED, Report, SkipReason};
 use shared::domain::records::Upload;
 use shared::domain::{ExternalId, LinkId, MatterId, UploadId};
 use shared::providers::{
-    CallError, Confirmation, DocumentSlot, Documents, NewDocument, Presence, ProviderError,
+    CallError, Confirmation, DocumentSlot, Documents, NewDocument, Presence, ProviderError, Words,
 };
 use shared::queue::StopReason;
 
@@ -296,7 +296,11 @@ impl Context<'_> {
             Confirmation::Complete => self.finished(link, id).await,
             Confirmation::BytesMissing => {
                 self.set_bytes(link, file, Bytes::Missing).await?;
-                Err(ProviderError::Conflict { status: 422 }.into())
+                Err(ProviderError::Conflict {
+                    status: 422,
+                    words: Words::default(),
+                }
+                .into())
             }
         }
     }
@@ -383,7 +387,7 @@ pub(super) fn unreadable(error: StorageError) -> CallError {
         StorageError::Unavailable => Instruction::Retry(Failure::new(
             "storage_unavailable",
             "the document store did not answer",
-            "no action needed: CaseHug retries automatically",
+            RETRIED,
         )),
     }
     .into()

@@ -10,17 +10,26 @@ use sha2::{Digest, Sha256};
 use shared::clock::Moment;
 use shared::crypto::hex;
 use shared::domain::job::upload_limit;
-use shared::domain::outcome::{Failure, Instruction};
+use shared::domain::outcome::{Failure, Instruction, Waiting};
 use shared::providers::{CallError, DocumentSlot, ProviderError, Target, TransferError};
 use shared::queue;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{File, unreadable};
 use crate::context::Context;
 use crate::environment::Environment;
 
+/// When a job that found all places for transfers taken looks again.
+const LOOK_FOR_PLACE: Duration = Duration::from_secs(2);
+
 impl Context<'_> {
     /// Sends every part in order and checks that the file is the one that was approved.
     pub(super) async fn transfer(&self, slot: DocumentSlot, file: &File) -> Result<(), CallError> {
+        if slot.targets.is_empty() {
+            // It is asked for addresses again at the next attempt.
+            return Err(ProviderError::Unreadable.into());
+        }
+        let _place = self.place_for_transfer()?;
         self.begin_transfer().await?;
         let mut addresses = Addresses {
             targets: slot.targets,
@@ -59,6 +68,15 @@ impl Context<'_> {
     fn address_life(&self) -> Duration {
         let rules = self.configured.profile().transfers.as_ref();
         rules.map_or(Duration::MAX, |rules| rules.address_life)
+    }
+
+    /// Transfers have half of a worker's slots, so that slow storage leaves the other half to calls.
+    fn place_for_transfer(&self) -> Result<OwnedSemaphorePermit, CallError> {
+        let places = self.execution.environment.transfers.clone();
+        places.try_acquire_owned().map_err(|_| CallError::Later {
+            wait: LOOK_FOR_PLACE,
+            reason: Waiting::Limited,
+        })
     }
 
     /// From here on the job counts apart under its connection's cap: the connection's next job may run beside it.
@@ -115,11 +133,8 @@ struct Addresses {
 
 impl Addresses {
     fn get(&self, part: usize) -> Result<&(Range<u64>, Target), CallError> {
-        let missing = ProviderError::Unavailable {
-            status: None,
-            retry_after: None,
-        };
-        self.targets.get(part).ok_or_else(|| missing.into())
+        let missing = || ProviderError::Unreadable.into();
+        self.targets.get(part).ok_or_else(missing)
     }
 }
 
@@ -138,11 +153,7 @@ fn hash_on_the_way(bytes: Bytes, hasher: Sha256) -> (Bytes, Arc<Mutex<Sha256>>) 
 
 fn refused(error: TransferError) -> CallError {
     match error {
-        TransferError::Expired => ProviderError::Unavailable {
-            status: Some(403),
-            retry_after: None,
-        }
-        .into(),
+        TransferError::Expired => ProviderError::Storage { status: Some(403) }.into(),
         TransferError::Call(error) => error,
     }
 }

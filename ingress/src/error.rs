@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shared::db::pauses::PauseError;
-use shared::db::{DbError, violates};
+use shared::db::{DbError, took_too_long, violates};
 use shared::queue::admin::ActError;
 use utoipa::ToSchema;
 
@@ -215,6 +215,9 @@ impl IntoResponse for ApiError {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
+        if took_too_long(&error) {
+            return Self::Busy;
+        }
         tracing::error!(error = %error, "a statement failed");
         Self::Unavailable
     }

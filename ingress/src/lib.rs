@@ -13,7 +13,9 @@ mod request;
 mod server;
 
 mod inboxes;
+mod reads;
 mod state;
+mod waits;
 
 use std::time::Duration;
 
@@ -39,7 +41,10 @@ pub use program::main;
 
 use crate::error::ApiError;
 
-const CONNECTIONS: u32 = 16;
+/// Sessions for what callers read and ask for.
+const READS: u32 = 16;
+/// Sessions for the inbox: no read can take them.
+const INTAKE: u32 = 6;
 /// The ops port is for few.
 const OPS: Serving = Serving {
     most: 64,
@@ -118,10 +123,11 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
             .await
             .context("migrate")?;
     }
-    let database = Database::lazy(&config.common.database_url, CONNECTIONS)?;
+    let database = Database::lazy(&config.common.database_url, READS)?;
+    let intake = Database::lazy(&config.common.database_url, INTAKE)?;
     // Bound before the readiness says so.
     let listener = bind(config.listen).await?;
-    let inboxes = Inboxes::start(&config, database.clone()).await;
+    let inboxes = Inboxes::start(&config, intake.clone()).await;
     let readiness = api::ops::Readiness::default();
     let ops = api::ops::router(inboxes.clone(), metrics, readiness.clone());
     let ops_listener = bind(config.common.ops_listen).await?;
@@ -147,6 +153,7 @@ pub async fn run(config: IngressConfig) -> anyhow::Result<()> {
         refused = refuse_old_code(&database) => refused?,
     }
     database.close().await;
+    intake.close().await;
     ended.cancel();
     tracing::info!("ingress stopped");
     Ok(())

@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::{DefaultKeyedRateLimiter, Quota};
+use governor::clock::{Clock, QuantaInstant};
+use governor::{DefaultKeyedRateLimiter, NotUntil, Quota};
 use shared::domain::FirmId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -20,6 +20,8 @@ const SWEEP: Duration = Duration::from_mins(5);
 pub(crate) enum CallerKey {
     /// A verified token's subject.
     Subject(Option<FirmId>, String),
+    /// One of a firm's own callers, whoever it is: asked for in [`CallerLimits::check_firm`].
+    Firm(FirmId),
     /// The address of a caller without a valid token.
     Address(IpAddr),
     /// The address of one who reads the API's description.
@@ -30,24 +32,44 @@ pub(crate) enum CallerKey {
 #[derive(Debug, Clone)]
 pub(crate) struct CallerLimits {
     limiter: Arc<DefaultKeyedRateLimiter<CallerKey>>,
+    firms: Arc<DefaultKeyedRateLimiter<CallerKey>>,
 }
+
+/// All callers of a firm together may ask as often as this number of them.
+const CALLERS_OF_A_FIRM: u32 = 5;
 
 impl CallerLimits {
     /// At most this number of requests a minute of one caller, who may send them all at once.
     pub(crate) fn per_minute(requests: u32) -> Self {
-        let quota = Quota::per_minute(NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN));
-        let limiter = Arc::new(DefaultKeyedRateLimiter::keyed(quota));
-        tokio::spawn(forget(Arc::downgrade(&limiter)));
-        Self { limiter }
+        Self {
+            limiter: limiter(requests),
+            firms: limiter(requests.saturating_mul(CALLERS_OF_A_FIRM)),
+        }
+    }
+
+    /// Counts a request of one of a firm's own callers.
+    pub(crate) fn check_firm(&self, firm: FirmId) -> Result<(), ApiError> {
+        refused(self.firms.check_key(&CallerKey::Firm(firm)))
     }
 
     /// Counts a request.
     pub(crate) fn check(&self, key: &CallerKey) -> Result<(), ApiError> {
-        self.limiter.check_key(key).map_err(|until| {
-            let now = governor::clock::DefaultClock::default().now();
-            ApiError::TooMany(until.wait_time_from(now))
-        })
+        refused(self.limiter.check_key(key))
     }
+}
+
+fn limiter(requests: u32) -> Arc<DefaultKeyedRateLimiter<CallerKey>> {
+    let quota = Quota::per_minute(NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN));
+    let limiter = Arc::new(DefaultKeyedRateLimiter::keyed(quota));
+    tokio::spawn(forget(Arc::downgrade(&limiter)));
+    limiter
+}
+
+fn refused(checked: Result<(), NotUntil<QuantaInstant>>) -> Result<(), ApiError> {
+    checked.map_err(|until| {
+        let now = governor::clock::DefaultClock::default().now();
+        ApiError::TooMany(until.wait_time_from(now))
+    })
 }
 
 /// All bodies of events that may be in flight at a time, from their first byte until their events are committed.

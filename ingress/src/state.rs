@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use shared::config::{IngressConfig, IpNet};
 use shared::crypto::KeyRing;
-use shared::db::{Database, Transaction};
+use shared::db::{self, Database, Transaction};
 use shared::domain::{FirmId, Platform};
 use shared::inbox::Appender;
 use shared::providers::{Configured, HttpSettings, Providers};
@@ -16,9 +16,14 @@ use crate::auth::Authority;
 use crate::error::ApiError;
 use crate::inboxes::Inboxes;
 use crate::limits::{CallerLimits, EventBodies};
+use crate::reads::{HeavyRead, Reads};
+use crate::waits::Waits;
 
 /// Ingress never creates records at a provider; its calls need no send deadline of a lease.
 const SEND_DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// A heavy read that takes longer is broken off.
+const LONGEST_READ: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,6 +38,8 @@ pub(crate) struct AppState {
     /// Whose word about a caller's address is taken.
     pub(crate) proxies: Arc<[IpNet]>,
     pub(crate) event_bodies: EventBodies,
+    pub(crate) reads: Reads,
+    pub(crate) waits: Waits,
     pub(crate) providers: Providers,
     pub(crate) keys: KeyRing,
     pub(crate) public_url: Url,
@@ -73,10 +80,12 @@ impl AppState {
         Ok(Self {
             inbox: Appender::start(inboxes.both()),
             postgres_inbox: Appender::start(inboxes.postgres()),
-            database,
             authority: Arc::new(Authority::new(config).await?),
             limits: CallerLimits::per_minute(config.caller_limit_per_minute),
             event_bodies: EventBodies::default(),
+            reads: Reads::default(),
+            waits: Waits::start(database.clone()),
+            database,
             providers: Providers::new(&http, &config.common.providers)?,
             keys: config.common.token_keys.clone(),
             public_url: config.public_url.clone(),
@@ -89,6 +98,14 @@ impl AppState {
     /// A transaction that sees this firm's rows alone.
     pub(crate) async fn firm(&self, firm: FirmId) -> Result<Transaction, ApiError> {
         Ok(self.database.firm(firm).await?)
+    }
+
+    /// The same for a heavy read.
+    pub(crate) async fn heavy(&self, firm: Option<FirmId>) -> Result<HeavyRead, ApiError> {
+        let places = self.reads.places(firm).await?;
+        let mut db = self.of(firm).await?;
+        db::limit_statements(&mut db, LONGEST_READ).await?;
+        Ok(HeavyRead::new(db, places))
     }
 
     /// A transaction that sees this firm's rows alone, or, for an operator who names none, all firms'.

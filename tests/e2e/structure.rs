@@ -48,8 +48,8 @@ const TOWERS: &[(&str, &[&str])] = &[
     (
         "ingress",
         &[
-            "main", "program", "lib", "api", "body", "landing", "state", "auth", "limits",
-            "inboxes", "request", "server", "error",
+            "main", "program", "lib", "api", "body", "landing", "state", "waits", "reads", "auth",
+            "limits", "inboxes", "request", "server", "error",
         ],
     ),
 ];

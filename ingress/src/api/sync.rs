@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::clock::{self, Moment};
+use shared::clock;
 use shared::crypto::{hex, token_hash};
 use shared::db::sync_logs::RunResult;
-use shared::db::{connections, events, matters, sync_logs};
+use shared::db::{connections, events, matters};
 use shared::domain::event::{NewEvent, SYNC_REQUESTED, SyncAction, SyncRequest};
 use shared::domain::{FirmId, JobId, MatterId, Platform, RunId};
 use utoipa::{IntoParams, ToSchema};
@@ -24,7 +24,6 @@ use crate::state::AppState;
 
 const LONGEST_WAIT_SECS: u64 = 30;
 const LONGEST_KEY: usize = 128;
-const LOOK_AGAIN: Duration = Duration::from_millis(75);
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -186,22 +185,10 @@ async fn wait(
     request: &SyncRequest,
     secs: u64,
 ) -> Result<Response, ApiError> {
-    let deadline = Moment::now() + Duration::from_secs(secs);
-    loop {
-        let mut db = state.firm(firm).await?;
-        let result = sync_logs::find_run_result(&mut db, firm, request.log_id).await?;
-        drop(db);
-        if let Some(result) = result {
-            return Ok(finished(request, &result, secs));
-        }
-        let left = deadline.remaining();
-        if left.is_zero() || state.stopping.is_cancelled() {
-            return Ok(accepted(request));
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_AGAIN.min(left)) => {}
-            () = state.stopping.cancelled() => {}
-        }
+    tokio::select! {
+        result = state.waits.result(firm, request.log_id) => Ok(finished(request, &result, secs)),
+        () = tokio::time::sleep(Duration::from_secs(secs)) => Ok(accepted(request)),
+        () = state.stopping.cancelled() => Ok(accepted(request)),
     }
 }
 

@@ -65,8 +65,11 @@ where
             Counted::from_request_parts(parts, state).await?;
             return Err(ApiError::Unauthorized);
         };
-        CallerLimits::from_ref(state)
-            .check(&CallerKey::Subject(caller.firm, caller.subject.clone()))?;
+        let limits = CallerLimits::from_ref(state);
+        limits.check(&CallerKey::Subject(caller.firm, caller.subject.clone()))?;
+        if let Some(firm) = caller.firm {
+            limits.check_firm(firm)?;
+        }
         let template = parts
             .extensions
             .get::<MatchedPath>()

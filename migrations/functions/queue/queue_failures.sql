@@ -9,7 +9,7 @@ set plan_cache_mode = force_custom_plan as $$
 begin
   return query
   with looked as materialized (
-    select job.connection_id, job.code, job.error_message, job.failed_at, job.id
+    select job.connection_id, job.code, job.cause, job.error_message, job.failed_at, job.id
     from jobs job
     where job.state = 'failed'
       and (p_filter.firm_id is null or job.firm_id = p_filter.firm_id)
@@ -18,7 +18,7 @@ begin
     order by nullif(job.id, '00000000-0000-0000-0000-000000000000') desc
     limit p_look),
   told as (
-    select connection.platform, looked.code, queue_cause(looked.error_message) as message, looked.failed_at, looked.id
+    select connection.platform, looked.code, coalesce(looked.cause, queue_cause(looked.error_message)) as message, looked.failed_at, looked.id
     from looked
     join firm_integrations connection on connection.id = looked.connection_id
     where p_filter.platform is null or connection.platform = p_filter.platform)

@@ -53,6 +53,7 @@ begin
       state = case outcome.effect when 'fail' then 'failed' else job.state end,
       code = case outcome.effect when 'fail' then outcome.code end,
       error_message = case outcome.effect when 'fail' then outcome.message end,
+      cause = case outcome.effect when 'fail' then queue_cause(outcome.message) end,
       failed_at = case outcome.effect when 'fail' then p_now end
     from outcome
     where outcome.effect <> 'delete' and job.id = outcome.job_id

@@ -32,6 +32,22 @@ use sqlx::{
 
 use crate::domain::FirmId;
 
+/// Breaks off this transaction's statements that take longer.
+///
+/// # Errors
+/// The database is away.
+pub async fn limit_statements(db: &mut Transaction, longest: Duration) -> Result<(), sqlx::Error> {
+    let limit = format!("set local statement_timeout = {}", longest.as_millis());
+    db.execute(AssertSqlSafe(limit)).await.map(|_| ())
+}
+
+/// Whether the database broke a statement off because it took too long.
+#[must_use]
+pub fn took_too_long(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some("57014")
+}
+
 /// A caller waits at most this long for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A session begins without any right. A statement of the service is short; one that is not, is stuck. No transaction waits for

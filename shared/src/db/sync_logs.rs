@@ -98,34 +98,52 @@ pub struct RunResult {
     pub documents_uploaded: i64,
 }
 
-/// The result of a run, once none of its rows is pending; nothing before. A row that joined a waiting duplicate stands for the duplicate's
-/// run, which may have joined another in its turn.
-pub async fn find_run_result(
+/// The results of runs, each seen from the row that a caller was given; of a run that has a pending row there is none. A row that joined
+/// a waiting duplicate stands for the duplicate's run, which may have joined another in its turn.
+pub async fn find_run_results(
     db: &mut PgConnection,
-    firm: FirmId,
-    log: JobId,
-) -> Result<Option<RunResult>, sqlx::Error> {
-    sqlx::query_as!(
-        RunResult,
-        r#"with recursive chain as (
-             select g.*, 1 as hops from integration_sync_logs g where g.firm_id = $1 and g.id = $2
-             union all
-             select g.*, chain.hops + 1 from chain
-             join integration_sync_logs g on g.firm_id = $1 and g.id = (chain.details->>'joined')::uuid
-             where chain.status = 'skipped' and chain.hops < 100),
-           head as (select * from chain order by hops desc limit 1),
-           -- Those of the run, and those that its success brought back.
-           rows as (
-             select g.status, g.action, g.details from head join integration_sync_logs g on g.run_id = head.run_id and g.firm_id = $1
-             union all
-             select g.status, g.action, g.details from head join integration_sync_logs g on g.requeued_by = head.run_id and g.firm_id = $1)
-           select head.status as "status!", head.code as "code?", head.error_message as "error_message?",
-             head.details->>'resolution' as "resolution?", head.external_id as "external_matter_id?",
-             (select count(*) from rows where action = 'sync_document' and details->>'uploaded' = 'true') as "documents_uploaded!"
-           from head where not exists (select 1 from rows where status = 'pending')"#,
-        firm.0,
-        log.0,
+    asked: &[(FirmId, JobId)],
+) -> Result<Vec<(JobId, RunResult)>, sqlx::Error> {
+    let (firms, logs): (Vec<_>, Vec<_>) = asked.iter().map(|(firm, log)| (firm.0, log.0)).unzip();
+    let rows = sqlx::query!(
+        r#"select asked.log as "log!", result.status as "status!", result.code as "code?", result.error_message as "error_message?",
+             result.resolution as "resolution?", result.external_id as "external_matter_id?", result.uploaded as "documents_uploaded!"
+           from unnest($1::uuid[], $2::uuid[]) asked(firm, log)
+           cross join lateral (
+             with recursive chain as (
+               select g.*, 1 as hops from integration_sync_logs g where g.firm_id = asked.firm and g.id = asked.log
+               union all
+               select g.*, chain.hops + 1 from chain
+               join integration_sync_logs g on g.firm_id = asked.firm and g.id = (chain.details->>'joined')::uuid
+               where chain.status = 'skipped' and chain.hops < 100),
+             head as (select * from chain order by hops desc limit 1),
+             -- Those of the run, and those that its success brought back.
+             rows as (
+               select g.status, g.action, g.details from head
+               join integration_sync_logs g on g.run_id = head.run_id and g.firm_id = asked.firm
+               union all
+               select g.status, g.action, g.details from head
+               join integration_sync_logs g on g.requeued_by = head.run_id and g.firm_id = asked.firm)
+             select head.status, head.code, head.error_message, head.details->>'resolution' as resolution, head.external_id,
+               (select count(*) from rows where action = 'sync_document' and details->>'uploaded' = 'true') as uploaded
+             from head where not exists (select 1 from rows where status = 'pending')) result"#,
+        &firms,
+        &logs,
     )
-    .fetch_optional(db)
-    .await
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let result = RunResult {
+                status: row.status,
+                code: row.code,
+                error_message: row.error_message,
+                resolution: row.resolution,
+                external_matter_id: row.external_matter_id,
+                documents_uploaded: row.documents_uploaded,
+            };
+            (JobId(row.log), result)
+        })
+        .collect())
 }

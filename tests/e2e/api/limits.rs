@@ -152,3 +152,27 @@ async fn every_public_route_is_limited() {
     );
     assert_limited(&app.send(app.ask(Method::GET, STATUS)).await.unwrap());
 }
+
+#[tokio::test]
+async fn a_firms_callers_together_keep_no_other_firm_out() {
+    let app = start_limited(2).await;
+    let (firm, other) = (app.firm().await.unwrap(), app.firm().await.unwrap());
+    let mut refused = 0;
+    for number in 0..20 {
+        refused += usize::from(
+            app.ask_status(&app.token_named(&format!("person {number}"), firm))
+                .await
+                .status
+                == 429,
+        );
+    }
+
+    // As often as five of them alone.
+    assert!((8..=10).contains(&refused), "{refused}");
+    assert_eq!(
+        app.ask_status(&app.token_named("other", other))
+            .await
+            .status,
+        200
+    );
+}

@@ -23,6 +23,7 @@ mod memory;
 mod openapi;
 mod ops;
 mod pauses;
+mod reads;
 mod refusals;
 mod server;
 mod settings;

@@ -276,9 +276,9 @@ async fn a_wait_follows_its_job_from_one_join_to_the_next() {
         .unwrap();
     let wish = async || {
         let mut db = queue.admin.acquire().await.unwrap();
-        let found =
-            sync_logs::find_run_result(&mut db, FirmId(queue.firm), JobId(Uuid::from_u128(101)));
-        found.await.unwrap().map(|result| result.status)
+        let asked = [(FirmId(queue.firm), JobId(Uuid::from_u128(101)))];
+        let found = sync_logs::find_run_results(&mut db, &asked).await.unwrap();
+        found.into_iter().next().map(|(_, result)| result.status)
     };
     assert_eq!(wish().await, None, "the wait ended before its job");
 

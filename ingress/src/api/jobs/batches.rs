@@ -75,7 +75,7 @@ pub(crate) async fn retry_jobs(
     }
     let firm = caller.whose(filter.firm_id.or(query.firm_id.map(FirmId)))?;
     filter.firm_id = firm;
-    let mut db = state.of(firm).await?;
+    let mut db = state.heavy(firm).await?;
     let counted = admin::count_matching(&mut db, &filter).await?;
     if body.dry_run {
         return Ok(Json(Counted { counted }).into_response());

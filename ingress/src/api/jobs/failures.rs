@@ -1,7 +1,8 @@
 //! `GET /api/v1/jobs/failures`: what failed, by cause.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use shared::domain::job::JobKind;
 use shared::domain::{FirmId, Platform, platform};
@@ -34,8 +35,9 @@ pub(crate) struct FailuresQuery {
 pub(crate) async fn list_failures(
     State(state): State<AppState>,
     caller: Caller,
+    RawQuery(question): RawQuery,
     QueryOf(query): QueryOf<FailuresQuery>,
-) -> ApiResult<Json<Failures>> {
+) -> ApiResult<Response> {
     let firm = caller.whose(query.firm_id.map(FirmId))?;
     let filter = JobFilter {
         firm_id: firm,
@@ -44,6 +46,17 @@ pub(crate) async fn list_failures(
         code: query.code,
         ..JobFilter::default()
     };
-    let mut db = state.of(firm).await?;
-    Ok(Json(admin::failures(&mut db, &filter).await?))
+    let answer = async {
+        let mut db = state.heavy(firm).await?;
+        Ok(admin::failures(&mut db, &filter).await?)
+    };
+    match firm {
+        Some(_) => Ok(Json(answer.await?).into_response()),
+        None => {
+            state
+                .reads
+                .about_all(format!("failures?{}", question.unwrap_or_default()), answer)
+                .await
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! `GET /api/v1/jobs`: the jobs that match, newest first.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use shared::domain::job::JobKind;
@@ -50,8 +51,9 @@ pub(crate) struct ListQuery {
 pub(crate) async fn list_jobs(
     State(state): State<AppState>,
     caller: Caller,
+    RawQuery(question): RawQuery,
     QueryOf(query): QueryOf<ListQuery>,
-) -> ApiResult<Json<JobPage>> {
+) -> ApiResult<Response> {
     let firm = caller.whose(query.firm_id.map(FirmId))?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MOST).contains(&limit) {
@@ -75,6 +77,17 @@ pub(crate) async fn list_jobs(
         created_after: query.created_after,
         created_before: query.created_before,
     };
-    let mut db = state.of(firm).await?;
-    Ok(Json(admin::list(&mut db, &filter, after, limit).await?))
+    let answer = async {
+        let mut db = state.heavy(firm).await?;
+        Ok(admin::list(&mut db, &filter, after, limit).await?)
+    };
+    match firm {
+        Some(_) => Ok(Json(answer.await?).into_response()),
+        None => {
+            state
+                .reads
+                .about_all(format!("jobs?{}", question.unwrap_or_default()), answer)
+                .await
+        }
+    }
 }

@@ -118,6 +118,41 @@ fn libraries_are_named_in_their_places_alone() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// `tests/FINDINGS.md` names tests as `program::module::name`: each stands in its file, and is run.
+#[test]
+fn the_tests_of_findings_are_there() {
+    let text = fs::read_to_string(root().join("tests/FINDINGS.md")).unwrap();
+    let named: Vec<&str> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.matches("::").count() >= 2)
+        .collect();
+    assert!(named.len() > 50, "{} names", named.len());
+    let missing: Vec<_> = named.into_iter().filter(|name| !is_there(name)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
+/// A test of that name in its module's file, or the module itself.
+fn is_there(name: &str) -> bool {
+    let (program, path) = name.split_once("::").unwrap();
+    let folder = match program {
+        "queue" | "e2e" => format!("tests/{program}"),
+        "api" => "tests/e2e/api".to_owned(),
+        library => format!("{library}/src"),
+    };
+    let folder = root().join(folder);
+    let file = |module: &str| {
+        let path = folder.join(module.replace("::", "/"));
+        let files = [path.with_extension("rs"), path.join("mod.rs")];
+        files.iter().find_map(|file| fs::read_to_string(file).ok())
+    };
+    let (module, test) = path.rsplit_once("::").unwrap();
+    let test = format!("fn {test}(");
+    file(path).is_some()
+        || file(module).is_some_and(|text| text.contains(&test) && !text.contains("#[ignore"))
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")

@@ -7,7 +7,7 @@ use harness::app::Person;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::start;
+use crate::support::{SOON, start};
 
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
@@ -59,5 +59,59 @@ async fn four_files_of_a_gibibyte_at_once_leave_the_workers_memory_flat() {
         "{documents:#?}"
     );
     assert!(above < MOST_ABOVE_IDLE, "{} MiB above idle", above / MIB);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn storage_that_takes_bytes_and_never_answers_is_given_up() {
+    let app = start().await;
+    let matter = app.connected_matter().await.unwrap();
+    app.fault("PUT", "/storage/", 1, &json!({ "hang": true }))
+        .await
+        .unwrap();
+    let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
+    app.approve(&[upload]).await.unwrap();
+    app.counted(
+        "select count(*) from jobs where waiting_for = 'retry' and code is null",
+        1,
+    )
+    .await;
+
+    let said = "select count(*) from integration_sync_logs where code = 'storage_unavailable'";
+    assert_eq!(app.count(said).await.unwrap(), 1);
+    // The platform itself has no trouble.
+    assert_eq!(
+        app.count("select count(*) from firm_integrations where troubled_at is not null")
+            .await
+            .unwrap(),
+        0
+    );
+    app.settled(SOON).await.unwrap();
+    assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_matter_of_many_documents_is_synced_in_pages() {
+    const DOCUMENTS: usize = 700;
+    let app = start().await;
+    let matter = app.connected_matter().await.unwrap();
+    for number in 0..DOCUMENTS {
+        let name = format!("{number}.pdf");
+        app.upload(matter, &name, None, name.as_bytes())
+            .await
+            .unwrap();
+    }
+
+    app.sync(matter).await.unwrap();
+    app.settled(2 * SOON).await.unwrap();
+
+    assert_eq!(app.clio_counts().await.unwrap(), (1, 1, DOCUMENTS));
+    let pages = "select count(*) from integration_sync_logs where action = 'sync_matter' and details->>'matter' = 'continued'";
+    assert_eq!(app.count(pages).await.unwrap(), 2);
+    let doubled = "select count(*) - count(distinct upload_id) from integration_sync_logs where action = 'sync_document'";
+    assert_eq!(app.count(doubled).await.unwrap(), 0);
+    let peak = app.workers[0].peak_rss().unwrap();
+    assert!(peak < 256 * MIB, "{} MiB", peak / MIB);
     app.finish().await;
 }

@@ -18,7 +18,8 @@ begin
     order by nullif(job.id, '00000000-0000-0000-0000-000000000000') desc
     limit p_look),
   told as (
-    select connection.platform, looked.code, coalesce(looked.cause, queue_cause(looked.error_message)) as message, looked.failed_at, looked.id
+    select connection.platform, looked.code, coalesce(looked.cause, queue_cause(looked.error_message)) as message,
+      looked.failed_at, looked.id
     from looked
     join firm_integrations connection on connection.id = looked.connection_id
     where p_filter.platform is null or connection.platform = p_filter.platform)

@@ -84,7 +84,7 @@ impl Relay {
             Some(..=0) => postgres::list_early(&mut db, EARLY).await?,
             Some(1..) | None => Vec::new(),
         };
-        let floor = self.passed.floor(now, row.oldest_running);
+        let floor = self.passed.floor(now);
         let waiting = postgres::list_waiting(&mut db, floor, BATCH).await?;
         let (full, full_early) = (is_full(&waiting, BATCH), is_full(&early, EARLY));
         let passed = Passed {
@@ -93,6 +93,7 @@ impl Relay {
                 .last()
                 .filter(|_| full)
                 .map_or(row.newest, |last| last.position),
+            oldest_running: row.oldest_running,
             next_transaction: row.next_transaction,
         };
         let batch: Vec<_> = early.into_iter().chain(waiting).collect();
@@ -135,6 +136,8 @@ struct Passed {
     at: Moment,
     /// All up to here that had been committed was taken.
     position: i64,
+    /// All transactions before this one had ended.
+    oldest_running: i64,
     /// Transactions from this one on had not begun.
     next_transaction: i64,
 }
@@ -143,33 +146,40 @@ struct Passed {
 /// being removed.
 ///
 /// Positions are given before their commits: a look passes events that cannot be seen yet. What was answered first goes first, so a
-/// look begins where no transaction of that time is running any more. It waits for none of them longer than 10 s: CaseHug may insert
-/// events in a long transaction, and nobody was answered yet. Every 20 s a look begins at the beginning.
+/// look begins where no transaction of that time was running any more at the last look, which has therefore taken all of them. It waits
+/// for none of them longer than 10 s: CaseHug may insert events in a long transaction, and nobody was answered yet. Every 20 s a look
+/// begins at the beginning.
 #[derive(Debug, Default)]
 struct ReadPosition {
     notes: VecDeque<Passed>,
+    last: Option<Passed>,
     looked_at_all: Option<Moment>,
 }
 
 impl ReadPosition {
-    /// Behind which position the next look begins. `oldest_running`: all transactions before this one have ended.
-    fn floor(&mut self, now: Moment, oldest_running: i64) -> i64 {
+    /// Behind which position the next look begins.
+    fn floor(&mut self, now: Moment) -> i64 {
         if self.looked_at_all.is_none_or(|at| at + LOOK_AT_ALL <= now) {
             self.looked_at_all = Some(now);
             return 0;
         }
+        let Some(last) = self.last else {
+            return 0;
+        };
         let is_settled = |note: &Passed| {
             note.at + MOST_SLACK <= now
-                || note.at + LEAST_SLACK <= now && note.next_transaction <= oldest_running
+                || note.at + LEAST_SLACK <= last.at && note.next_transaction <= last.oldest_running
         };
         while self.notes.get(1).is_some_and(is_settled) {
             self.notes.pop_front();
         }
         let oldest = self.notes.front().filter(|note| is_settled(note));
-        oldest.map_or(0, |note| note.position)
+        // A full batch may have ended before it.
+        oldest.map_or(0, |note| note.position.min(last.position))
     }
 
     fn note(&mut self, passed: Passed) {
+        self.last = Some(passed);
         let is_fresh = |note: &Passed| note.at + NOTE_EVERY > passed.at;
         if !self.notes.back().is_some_and(is_fresh) {
             self.notes.push_back(passed);
@@ -181,36 +191,72 @@ impl ReadPosition {
 mod tests {
     use super::*;
 
+    /// Each second 10 transactions begin and 100 positions are passed.
+    fn look(start: Moment, second: u32, oldest_running: i64) -> Passed {
+        Passed {
+            at: start + Duration::from_secs(second.into()),
+            position: i64::from(second) * 100,
+            oldest_running,
+            next_transaction: i64::from(second) * 10,
+        }
+    }
+
+    fn looked(start: Moment, oldest_running: impl Fn(u32) -> i64) -> ReadPosition {
+        let mut passed = ReadPosition::default();
+        assert_eq!(passed.floor(start), 0);
+        for second in 0..18 {
+            passed.note(look(start, second, oldest_running(second)));
+        }
+        passed
+    }
+
     #[test]
     fn a_look_begins_where_no_transaction_of_its_time_is_running_and_now_and_then_at_the_beginning()
     {
-        let mut passed = ReadPosition::default();
         let start = Moment::now();
         let at = |seconds| start + Duration::from_secs(seconds);
 
-        assert_eq!(passed.floor(at(0), 1), 0);
-        // Each second transaction 10 times the second begins, and positions up to 100 times the second are passed.
-        for second in 0_u32..18 {
-            passed.note(Passed {
-                at: at(second.into()),
-                position: i64::from(second) * 100,
-                next_transaction: i64::from(second) * 10,
-            });
-        }
+        let mut passed = looked(start, |second| i64::from(second) * 10);
         assert_eq!(
-            passed.floor(at(3), 10),
-            100,
-            "transaction 10 may be running"
-        );
-        assert_eq!(
-            passed.floor(at(5), 1_000),
-            400,
+            passed.floor(at(18)),
+            1_600,
             "a position may be younger than its transaction"
         );
-        assert_eq!(passed.floor(at(12), 40), 400, "one runs for long");
-        assert_eq!(passed.floor(at(16), 40), 600, "nobody waits for it longer");
-        assert_eq!(passed.floor(at(18), 1_000), 1_700);
-        assert_eq!(passed.floor(at(20), 1_000), 0, "all of it");
-        assert_eq!(passed.floor(at(21), 1_000), 1_700);
+        assert_eq!(passed.floor(at(20)), 0, "all of it");
+        assert_eq!(passed.floor(at(21)), 1_600);
+
+        let mut passed = looked(start, |_| 105);
+        assert_eq!(passed.floor(at(18)), 1_000, "transaction 105 runs");
+        assert_eq!(
+            passed.floor(at(19)),
+            1_000,
+            "nobody waits for it for longer than 10 s"
+        );
+        let mut passed = looked(start, |_| 15);
+        assert_eq!(
+            passed.floor(at(18)),
+            800,
+            "nobody waits for it for longer than 10 s"
+        );
+    }
+
+    #[test]
+    fn what_a_transaction_leaves_is_looked_for_once_more_after_its_end() {
+        let start = Moment::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        // Transaction 105 runs through all looks, and ends before the next one.
+        let mut passed = looked(start, |_| 105);
+        assert_eq!(passed.floor(at(18)), 1_000);
+        passed.note(look(start, 18, 180));
+        assert_eq!(passed.floor(at(19)), 1_700);
+
+        // The same with a batch that was full before its end.
+        let mut passed = looked(start, |_| 105);
+        assert_eq!(passed.floor(at(18)), 1_000);
+        passed.note(Passed {
+            position: 1_100,
+            ..look(start, 18, 180)
+        });
+        assert_eq!(passed.floor(at(19)), 1_100);
     }
 }

@@ -205,3 +205,83 @@ async fn early_events_by_the_thousand_hold_up_none_that_is_complete() {
     app.end_patience().await;
     app.finish().await;
 }
+
+/// What was answered first is relayed first: an event whose position is older than its commit, behind a relay that has gone on.
+#[tokio::test]
+async fn an_event_that_commits_late_goes_before_the_one_that_follows_it() {
+    let app = start().await;
+    let matter = app.connected_matter().await.unwrap();
+    let first = app.upload(matter, "a.pdf", None, b"first").await.unwrap();
+    let second = app.upload(matter, "b.pdf", None, b"second").await.unwrap();
+    let mut late = app.admin.begin().await.unwrap();
+    sqlx::query(
+        "insert into events (firm_id, id, type, data) values ($1, 'late', 'document.approved', $2)",
+    )
+    .bind(matter.firm)
+    .bind(json!({ "matter_id": matter.id, "upload_id": first.id }))
+    .execute(&mut *late)
+    .await
+    .unwrap();
+    // The relay goes on behind it, for longer than it leaves to a commit by time alone.
+    let mut number = 0;
+    let began = shared::clock::Moment::now();
+    while began.elapsed() < std::time::Duration::from_secs(2) {
+        number += 1;
+        let other = json!({ "firm_id": matter.firm, "id": number.to_string(), "type": "client.renamed", "data": {} });
+        app.post_events(&other).await.unwrap();
+    }
+    late.commit().await.unwrap();
+    app.post_events(&approval(matter, second.id, "second"))
+        .await
+        .unwrap();
+    app.settled(SOON).await.unwrap();
+
+    let order: Vec<Uuid> = sqlx::query_scalar(
+        "select upload_id from integration_sync_logs where action = 'sync_document' order by created_at, id",
+    )
+    .fetch_all(&app.admin)
+    .await
+    .unwrap();
+    assert_eq!(order, [first.id, second.id]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn events_of_a_mebibyte_that_lie_in_the_inbox_take_no_memory() {
+    const MIB: u64 = 1024 * 1024;
+    let app = start().await;
+    let matter = app.connected_matter().await.unwrap();
+    let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
+    let idle = app.workers[0].rss().unwrap();
+    // Nothing but names and nulls: a tree of values would take a hundred times as much.
+    for (id, event_type) in [("known", "matter.created"), ("unknown", "client.renamed")] {
+        sqlx::query(
+            "insert into events (firm_id, id, type, data)
+             select $1, $2 || n, $3, huge.data from generate_series(1, 200) n
+             cross join (select ('{\"x\":[' || repeat('{\"\":0},', 149000) || '0]}')::jsonb as data) huge",
+        )
+        .bind(matter.firm)
+        .bind(id)
+        .bind(event_type)
+        .execute(&app.admin)
+        .await
+        .unwrap();
+    }
+    app.approve(&[upload]).await.unwrap();
+    app.settled(SOON).await.unwrap();
+
+    let peak = app.workers[0].peak_rss().unwrap();
+    assert!(
+        peak < idle + 128 * MIB,
+        "{} MiB more than idle",
+        (peak - idle) / MIB
+    );
+    assert_eq!(
+        app.count("select count(*) from events where status = 'rejected'")
+            .await
+            .unwrap(),
+        200
+    );
+    assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
+    app.finish().await;
+}

@@ -1,13 +1,14 @@
 //! Documents in Clio's three steps: create, transfer, confirm (providers/clio.md §13).
 
 use std::ops::Range;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::domain::{
     ExternalId, UploadId,
     link::Creation,
-    outcome::{Failure, Instruction},
+    outcome::{Failure, Instruction, Waiting},
 };
 use crate::providers::{
     Call, CallError, Confirmation, DocumentSlot, NewDocument, Presence, ProviderError, Session,
@@ -16,6 +17,8 @@ use crate::providers::{
 
 use super::{list_all, number, wire};
 
+/// Until a confirmation that was not complete is asked for again.
+const NOT_YET: Duration = Duration::from_secs(3);
 const PATH: &str = "/documents.json";
 const PATH_OF_ONE: &str = "/documents/{id}.json";
 /// Our id travels here: it is how a document is found again.
@@ -134,7 +137,11 @@ pub(super) async fn confirm(
         .with("fields", "id,etag,latest_document_version{fully_uploaded}");
     match session.call::<wire::One<wire::Document>>(call).await {
         Ok(confirmed) if is_complete(&confirmed.data) => Ok(Confirmation::Complete),
-        Ok(_) => Err(unavailable()),
+        // It has taken the word, and says that the bytes are not all there yet.
+        Ok(_) => Err(CallError::Later {
+            wait: NOT_YET,
+            reason: Waiting::Provider,
+        }),
         Err(CallError::Provider(ProviderError::Invalid {
             status: 422,
             kind,

@@ -20,6 +20,7 @@ mod limits;
 mod lost_answers;
 mod order;
 mod other_platform;
+mod outages;
 mod references;
 mod retention;
 mod schema;

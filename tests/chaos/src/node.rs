@@ -89,8 +89,8 @@ impl Node {
         self.provider.address().to_string()
     }
 
-    /// Nothing of it stands still or is cut off any more, and its clock is right. A request that the provider hangs on would last for minutes, a
-    /// transfer for ten: its connections are cut once.
+    /// Its connections carry again, and its clock is right. A request that the provider hangs on would last for minutes, and a transfer for
+    /// ten: its connections to the provider are cut once.
     pub(crate) fn mend(&self) {
         self.database.stall(false);
         self.provider.stall(false);

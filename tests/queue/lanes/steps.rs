@@ -157,13 +157,13 @@ async fn a_full_connection_tells_whether_a_person_waits() {
         .collect();
     queue.enqueue(&lanes).await;
 
-    let nobody = report(&queue, me).await;
+    let without_person = report(&queue, me).await;
     let mut person = queue.job("person", Uuid::from_u128(200));
     person["priority"] = json!(0);
     let mut second = queue.job("second", Uuid::from_u128(201));
     second["priority"] = json!(0);
     queue.enqueue(&[person, second]).await;
-    let somebody = report(&queue, me).await;
+    let with_person = report(&queue, me).await;
 
     let told = |row: &PgRow| {
         (
@@ -171,8 +171,8 @@ async fn a_full_connection_tells_whether_a_person_waits() {
             row.get::<Option<i16>, _>("priority"),
         )
     };
-    assert_eq!(told(&nobody), ("full".to_owned(), None));
-    assert_eq!(told(&somebody), ("full".to_owned(), Some(0)));
+    assert_eq!(told(&without_person), ("full".to_owned(), None));
+    assert_eq!(told(&with_person), ("full".to_owned(), Some(0)));
 }
 
 #[tokio::test]

@@ -174,3 +174,33 @@ async fn a_file_that_changes_between_its_confirmation_and_the_answer_is_named() 
     synced.assert_held((1, 1, 2)).await;
     synced.app.finish().await;
 }
+
+/// An answer without an address is no transfer of nothing: the document is asked for one again.
+#[tokio::test]
+async fn a_document_without_an_address_for_its_bytes_is_asked_for_one_again() {
+    let synced = synced().await;
+    let app = &synced.app;
+    app.change(&json!({ "withhold_addresses": true }))
+        .await
+        .unwrap();
+    synced.approve_file(synced.matter, b"bytes of b").await;
+    app.counted(
+        "select count(*) from integration_sync_logs where code = 'provider_unreadable' and status = 'pending'",
+        1,
+    )
+    .await;
+    app.change(&json!({ "withhold_addresses": false }))
+        .await
+        .unwrap();
+    synced.settled().await;
+
+    synced.assert_held((1, 1, 2)).await;
+    synced.assert_all_succeeded().await;
+    let clio = app.clio().await.unwrap();
+    assert_eq!(
+        clio["documents"][1]["fully_uploaded"],
+        json!(true),
+        "{clio:#}"
+    );
+    synced.app.finish().await;
+}

@@ -23,6 +23,7 @@ pub(super) struct Change {
     search_lag_ms: Option<i64>,
     put_url_ttl_secs: Option<i64>,
     token_ttl_secs: Option<i64>,
+    withhold_addresses: Option<bool>,
     tidy_text: Option<bool>,
     /// Whose data is meant; else that of the user who is logged in.
     account_id: Option<u64>,
@@ -96,6 +97,8 @@ fn set(world: &mut World, change: &Change) {
     settings.search_lag_ms = change.search_lag_ms.unwrap_or(settings.search_lag_ms);
     settings.put_url_ttl_secs = change.put_url_ttl_secs.unwrap_or(settings.put_url_ttl_secs);
     settings.token_ttl_secs = change.token_ttl_secs.unwrap_or(settings.token_ttl_secs);
+    let withheld = change.withhold_addresses;
+    settings.withhold_addresses = withheld.unwrap_or(settings.withhold_addresses);
     settings.tidy_text = change.tidy_text.unwrap_or(settings.tidy_text);
 }
 

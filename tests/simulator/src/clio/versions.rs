@@ -191,7 +191,7 @@ pub(super) fn view(world: &World, call: &Call<'_>, uuid: &str, only: Option<&[u3
         })
         .collect();
     let headers = version.put_headers();
-    let whole = open && version.parts.is_none();
+    let whole = open && version.parts.is_none() && !world.settings.withhold_addresses;
     json!({
         "id": version.id,
         "etag": etag(version.id, u64::from(version.fully_uploaded) + 1),

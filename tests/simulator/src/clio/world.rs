@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) search_lag_ms: i64,
     pub(crate) put_url_ttl_secs: i64,
     pub(crate) token_ttl_secs: i64,
+    /// Documents are shown without the address for their bytes.
+    pub(crate) withhold_addresses: bool,
     /// Text is stored as Clio tidies it: see [`super::tidy`].
     pub(crate) tidy_text: bool,
 }
@@ -54,6 +56,7 @@ impl Settings {
             search_lag_ms: options.search_lag_ms,
             put_url_ttl_secs: options.put_url_ttl_secs,
             token_ttl_secs: 2_592_000,
+            withhold_addresses: false,
             tidy_text: false,
         }
     }

@@ -20,7 +20,7 @@ const SWEEP: Duration = Duration::from_mins(5);
 pub(crate) enum CallerKey {
     /// A verified token's subject.
     Subject(Option<FirmId>, String),
-    /// One of a firm's own callers, whoever it is: asked for in [`CallerLimits::check_firm`].
+    /// All of a firm's own callers together ([`CallerLimits::check_firm`]).
     Firm(FirmId),
     /// The address of a caller without a valid token.
     Address(IpAddr),

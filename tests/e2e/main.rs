@@ -27,3 +27,4 @@ mod schema;
 mod security;
 mod structure;
 mod transfers;
+mod trouble;

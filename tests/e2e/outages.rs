@@ -45,15 +45,8 @@ const BEATS: &str = "select (sum(extract(epoch from alive_until)) * 1000)::bigin
 async fn firms(app: &TestApp) -> Vec<Matter> {
     let mut matters = Vec::new();
     for number in 0..FIRMS {
-        let firm = app.firm().await.unwrap();
-        let login = json!({ "login": { "account_id": 4000 + number, "account_name": "Firm" } });
-        app.change(&login).await.unwrap();
-        app.connect(firm).await.unwrap();
-        let client = app
-            .client(firm, &Person::new("Ann", "Lee", None))
-            .await
-            .unwrap();
-        matters.push(app.matter(firm, client, "Lee v. Lee", None).await.unwrap());
+        let person = Person::new("Ann", "Lee", None);
+        matters.push(app.firm_with_matter(4000 + number, &person).await);
     }
     matters
 }

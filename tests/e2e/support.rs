@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use harness::{App, AppSettings, Cluster};
+use serde_json::json;
 
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
@@ -46,9 +47,7 @@ pub(crate) async fn start_with(settings: AppSettings) -> TestApp {
     let app = App::start(cluster(), folder.path(), settings)
         .await
         .unwrap();
-    app.limits(&serde_json::json!({ "mode": "off" }))
-        .await
-        .unwrap();
+    app.limits(&json!({ "mode": "off" })).await.unwrap();
     TestApp { app, folder }
 }
 

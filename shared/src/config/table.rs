@@ -58,7 +58,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     (
         "AUTH_JWKS_REFRESH_SECONDS",
         "300",
-        "how often the key set is fetched: publish a new key so long before it signs, and a key that is taken out is trusted so long",
+        "how often the key set is fetched; a new key has to be published this long before it signs, and a key that is taken out is trusted until the next fetch",
     ),
     ("AUTH_ISSUER", "required by ingress", "the tokens' iss"),
     ("AUTH_AUDIENCE", "required by ingress", "the tokens' aud"),

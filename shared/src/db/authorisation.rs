@@ -1,6 +1,6 @@
 //! What a platform said of a connection's authorisation, and whether its work waits for a person.
 //!
-//! Whoever writes here names the epoch and the version of the tokens that he has seen: a grant or a token that came
+//! A caller who writes here names the epoch and the version of the tokens that he has used: a grant or a token that came
 //! meanwhile is not touched by what was said of the one before.
 
 use std::time::Duration;

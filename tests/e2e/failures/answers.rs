@@ -5,11 +5,10 @@ use harness::eventually;
 use serde_json::{Value, json};
 
 use crate::support::{SOON, TestApp, start};
+use crate::trouble::LEFT;
 
 const LAST_ROW: &str =
     "select count(*) from integration_sync_logs where action = 'sync_matter' and status = 'failed'";
-
-const LEFT: &str = "select (select count(*) from jobs where state = 'queued') + (select count(*) from events where status = 'waiting')";
 
 /// The message, code, resolution and sealed words of the failed row.
 async fn failed(app: &TestApp) -> (String, String, String, bool) {
@@ -21,19 +20,6 @@ async fn failed(app: &TestApp) -> (String, String, String, bool) {
     .fetch_one(&app.admin)
     .await
     .unwrap()
-}
-
-/// Waits of jobs and connections are over.
-async fn end_waits(app: &TestApp) {
-    for statement in [
-        "update jobs set run_at = now() - interval '1 s' where run_at > now()",
-        "update pauses set until = now() where reason in ('retry_after', 'breaker')",
-        "update buckets set paused_until = null",
-        "update lanes set ready_at = now() - interval '1 s' where ready_at > now()",
-        "select pg_notify('casehug_jobs', '*')",
-    ] {
-        sqlx::query(statement).execute(&app.admin).await.unwrap();
-    }
 }
 
 #[tokio::test]
@@ -126,7 +112,7 @@ async fn a_page_of_the_edge_is_no_word_about_a_right() {
     let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
     app.approve(&[upload]).await.unwrap();
     eventually(SOON, || async {
-        end_waits(&app).await;
+        app.end_waits().await;
         // A creation that an edge refused is in doubt: it is looked for when its time is over.
         sqlx::query("update links set send_until = send_until - interval '1 minute' where state = 'creating'")
             .execute(&app.admin)
@@ -164,7 +150,7 @@ async fn a_failure_that_is_final_promises_no_retry() {
     let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
     app.approve(&[upload]).await.unwrap();
     eventually(SOON, || async {
-        end_waits(&app).await;
+        app.end_waits().await;
         (app.count(LAST_ROW).await.ok()? == 1).then_some(())
     })
     .await
@@ -187,15 +173,8 @@ async fn a_limit_that_asks_to_wait_for_nothing_is_waited_for_and_fails_no_job() 
         .into_iter()
         .enumerate()
     {
-        let firm = app.firm().await.unwrap();
-        let login = json!({ "login": { "account_id": 7000 + number, "account_name": "Firm" } });
-        app.change(&login).await.unwrap();
-        app.connect(firm).await.unwrap();
-        let client = app
-            .client(firm, &Person::new("Ann", "Lee", None))
-            .await
-            .unwrap();
-        let matter = app.matter(firm, client, "Lee v. Lee", None).await.unwrap();
+        let person = Person::new("Ann", "Lee", None);
+        let matter = app.firm_with_matter(7000 + number, &person).await;
         let limited = json!({ "status": 429, "headers": { "retry-after": header }, "body": { "error": { "type": "RateLimited", "message": "no" } } });
         app.fault("POST", "/api/v4/contacts.json", 6, &limited)
             .await
@@ -204,7 +183,7 @@ async fn a_limit_that_asks_to_wait_for_nothing_is_waited_for_and_fails_no_job() 
         app.sync(matter).await.unwrap();
         app.settled(SOON).await.unwrap();
 
-        let lines = app.log_lines(firm).await.unwrap();
+        let lines = app.log_lines(matter.firm).await.unwrap();
         assert_eq!(lines, ["sync_matter success"], "{header}");
         app.clear_faults().await.unwrap();
     }
@@ -224,7 +203,7 @@ async fn a_list_that_goes_round_in_circles_counts_attempts_and_ends() {
     let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
     app.approve(&[upload]).await.unwrap();
     eventually(SOON, || async {
-        end_waits(&app).await;
+        app.end_waits().await;
         (app.count(LAST_ROW).await.ok()? == 1).then_some(())
     })
     .await
@@ -280,7 +259,7 @@ async fn a_version_of_the_api_that_is_gone_alarms_and_its_jobs_wait() {
         metrics.contains("casehug_misconfigured_total{platform=\"clio\"} 1"),
         "{metrics}"
     );
-    end_waits(&app).await;
+    app.end_waits().await;
     app.settled(SOON).await.unwrap();
 
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
@@ -304,23 +283,19 @@ async fn one_firms_odd_row_stops_no_other_and_itself_as_little_as_can_be() {
     .into_iter()
     .enumerate()
     {
-        let firm = app.firm().await.unwrap();
-        let login = json!({ "login": { "account_id": 6000 + number, "account_name": "Firm" } });
-        app.change(&login).await.unwrap();
-        app.connect(firm).await.unwrap();
+        let person = Person::new("Ann", "Lee", None);
+        let matter = app.firm_with_matter(6000 + number, &person).await;
         let odd = "update firm_integrations set settings = $2 where firm_id = $1";
         sqlx::query(odd)
-            .bind(firm)
+            .bind(matter.firm)
             .bind(&settings)
             .execute(&app.admin)
             .await
             .unwrap();
-        let client = app
-            .client(firm, &Person::new("Ann", "Lee", None))
-            .await
-            .unwrap();
-        let matter = app.matter(firm, client, "Lee v. Lee", None).await.unwrap();
-        firms.push((firm, app.upload(matter, "a.pdf", None, b"a").await.unwrap()));
+        firms.push((
+            matter.firm,
+            app.upload(matter, "a.pdf", None, b"a").await.unwrap(),
+        ));
     }
     // A region that only a newer release knows: that firm's event waits, and nobody else's.
     let (newer, _) = firms[7];
@@ -370,15 +345,8 @@ async fn a_transfer_stops_between_its_parts_when_its_job_or_connection_may_not_g
         ),
     ];
     for (number, (stop, name)) in stops.into_iter().enumerate() {
-        let firm = app.firm().await.unwrap();
-        let login = json!({ "login": { "account_id": 5000 + number, "account_name": "Firm" } });
-        app.change(&login).await.unwrap();
-        app.connect(firm).await.unwrap();
-        let client = app
-            .client(firm, &Person::new("Ann", "Lee", None))
-            .await
-            .unwrap();
-        let matter = app.matter(firm, client, "Lee v. Lee", None).await.unwrap();
+        let person = Person::new("Ann", "Lee", None);
+        let matter = app.firm_with_matter(5000 + number, &person).await;
         let upload = app.upload(matter, "a.pdf", None, &bytes).await.unwrap();
         app.fault("PUT", "/storage/", 1, &json!({ "delay_ms": 3000 }))
             .await
@@ -399,7 +367,7 @@ async fn a_transfer_stops_between_its_parts_when_its_job_or_connection_may_not_g
         ] {
             sqlx::query(clean).execute(&app.admin).await.unwrap();
         }
-        end_waits(&app).await;
+        app.end_waits().await;
         app.settled(SOON).await.unwrap();
         sqlx::query("delete from attempts")
             .execute(&app.admin)

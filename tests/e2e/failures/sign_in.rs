@@ -5,20 +5,15 @@ use harness::{AppSettings, eventually};
 use serde_json::{Value, json};
 
 use crate::support::{SOON, TestApp, start, start_with};
+use crate::trouble::LOOK;
 
 const TOKEN: &str = "/oauth/token";
 const PARKED: &str =
     "select count(*) from firm_integrations where needs_reconnect_reason is not null";
 
-/// A firm with an account of its own, a matter and an approved document that waits for nothing but its token.
 async fn firm_with_matter(app: &TestApp, number: usize) -> Matter {
-    let firm = app.firm().await.unwrap();
-    let login = json!({ "login": { "account_id": 9000 + number, "account_name": "Firm" } });
-    app.change(&login).await.unwrap();
-    app.connect(firm).await.unwrap();
     let person = Person::new("Ann", "Lee", Some(&format!("ann{number}@example.com")));
-    let client = app.client(firm, &person).await.unwrap();
-    app.matter(firm, client, "Lee v. Lee", None).await.unwrap()
+    app.firm_with_matter(9000 + number, &person).await
 }
 
 async fn approve(app: &TestApp, matter: Matter) {
@@ -28,36 +23,6 @@ async fn approve(app: &TestApp, matter: Matter) {
         .await
         .unwrap();
     app.approve(&[upload]).await.unwrap();
-}
-
-/// All waits are over: of jobs, of connections, of the breaker.
-async fn end_waits(app: &TestApp) {
-    for statement in [
-        "update jobs set run_at = now() - interval '1 s' where run_at > now()",
-        "update pauses set until = now() where reason in ('retry_after', 'misconfigured')",
-        "update pauses set try_at = now() where reason = 'breaker'",
-        "update firm_integrations set refused_at = refused_at - interval '10 minutes'",
-        "update lanes set ready_at = now() - interval '1 s' where ready_at > now()",
-        LOOK,
-    ] {
-        sqlx::query(statement).execute(&app.admin).await.unwrap();
-    }
-}
-
-/// Workers remember until when a connection is paused.
-const LOOK: &str = "select pg_notify('casehug_jobs', '*')";
-
-/// In one statement: an event becomes jobs in one commit.
-const LEFT: &str = "select (select count(*) from jobs where state = 'queued') + (select count(*) from events where status = 'waiting')";
-
-/// Waits are ended until nothing is left to do.
-async fn done(app: &TestApp) {
-    eventually(SOON, || async {
-        end_waits(app).await;
-        (app.count(LEFT).await.ok()? == 0).then_some(())
-    })
-    .await
-    .unwrap();
 }
 
 /// Answers of a token endpoint that say nothing for good about a grant.
@@ -135,7 +100,7 @@ async fn no_trouble_of_a_sign_in_asks_a_person_to_reconnect() {
         // A lost answer is asked for again at once.
         app.fault("POST", TOKEN, 2, &trouble).await.unwrap();
         approve(&app, matter).await;
-        done(&app).await;
+        app.done().await;
         app.clear_faults().await.unwrap();
 
         assert_eq!(app.count(PARKED).await.unwrap(), 0, "{name}");
@@ -164,7 +129,7 @@ async fn a_grant_is_kept_whatever_its_lifetime_says() {
         let answer = json!({ "members": { "expires_in": said } });
         app.fault("POST", TOKEN, 1, &answer).await.unwrap();
         approve(&app, matter).await;
-        done(&app).await;
+        app.done().await;
 
         let now = "select max(token_version) from firm_integrations";
         version += 1;
@@ -186,7 +151,7 @@ async fn a_refused_token_is_never_used_again() {
         .unwrap();
     approve(&app, matter).await;
     approve(&app, matter).await;
-    done(&app).await;
+    app.done().await;
 
     let refused = "select count(*) from attempts, jsonb_array_elements(calls) call where call->>'status' = '401'";
     assert_eq!(app.count(refused).await.unwrap(), 1);
@@ -226,7 +191,7 @@ async fn a_refusal_of_an_old_grant_does_not_park_the_one_that_came_meanwhile() {
     app.counted(refreshing, 1).await;
 
     app.connect(matter.firm).await.unwrap();
-    done(&app).await;
+    app.done().await;
 
     assert_eq!(app.count(PARKED).await.unwrap(), 0);
     assert_eq!(
@@ -265,7 +230,7 @@ async fn refusals_of_fresh_tokens_that_pass_ask_nobody() {
         1
     );
     app.clear_faults().await.unwrap();
-    done(&app).await;
+    app.done().await;
 
     assert_eq!(app.count(REFUSED).await.unwrap(), 0);
     assert_eq!(app.count(PARKED).await.unwrap(), 0);
@@ -280,7 +245,7 @@ async fn refusals_that_stay_park_and_an_answer_to_the_hourly_try_heals() {
     refuse_calls(&app, 1_000_000).await;
     approve(&app, matter).await;
     eventually(SOON, || async {
-        end_waits(&app).await;
+        app.end_waits().await;
         (app.count(PARKED).await.ok()? == 1).then_some(())
     })
     .await
@@ -317,7 +282,7 @@ async fn refusals_that_stay_park_and_an_answer_to_the_hourly_try_heals() {
         sqlx::query(statement).execute(&app.admin).await.unwrap();
     }
     app.counted(PARKED, 0).await;
-    done(&app).await;
+    app.done().await;
 
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
     app.finish().await;
@@ -348,7 +313,7 @@ async fn credentials_that_a_platform_refuses_alarm_operators_and_ask_no_firm() {
     );
 
     app.clear_faults().await.unwrap();
-    done(&app).await;
+    app.done().await;
 
     assert_eq!(app.count(PARKED).await.unwrap(), 0);
     assert_eq!(app.clio_counts().await.unwrap(), (1, 1, 1));
@@ -386,7 +351,7 @@ async fn an_outage_of_the_login_parks_no_firm_and_is_made_up_for() {
     }
     let breaker = "select count(*) from pauses where reason = 'breaker' and tries >= 20";
     eventually(4 * SOON, || async {
-        end_waits(&app).await;
+        app.end_waits().await;
         (app.count(breaker).await.ok()? == 1).then_some(())
     })
     .await

@@ -127,7 +127,7 @@ impl Tokens {
         Ok(Replaced::ByAnother)
     }
 
-    /// The platform refuses a token that it has just given out, and whoever asks with it. It is asked again after growing pauses before
+    /// The platform refuses a token that it has just given out, for every call. It is asked again after growing pauses before
     /// a person is: the trouble may be the platform's own.
     pub(in crate::providers) async fn refused(&self, version: i64) -> Result<CallError, CallError> {
         let refresher = &self.refresher;

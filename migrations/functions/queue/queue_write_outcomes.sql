@@ -7,29 +7,13 @@ create or replace function queue_write_outcomes(p_outcomes job_outcome[], p_now 
 language plpgsql volatile set enable_seqscan = off set enable_indexscan = off set enable_indexonlyscan = off as $$
 declare
   v_ended ended_job[];
+  v_outcomes job_outcome[] := p_outcomes;
 begin
-  with outcome as materialized (
-    -- A cancel that was acknowledged holds, whatever its last call came to. The words of a failure are kept beside it.
-    select said.lane, said.fence, said.job_id,
-      case when cancelled.holds then 'delete' else said.effect end as effect,
-      said.delay_ms, said.waiting_for,
-      case
-        when said.code = 'provider_unavailable' and queue_tries_for_platform(said.lane) then false
-        else said.counted end as counted,
-      said.limited,
-      case when cancelled.holds then 'skipped' else said.log_status end as log_status,
-      case when cancelled.holds then 'cancelled' else said.code end as code,
-      case when cancelled.holds then null else said.message end as message,
-      said.external_id,
-      case when cancelled.holds
-        then coalesce(said.details, '{}') - 'resolution' || queue_last_error(said.code, said.message)
-        else said.details end as details,
-      said.duration_ms, said.outcome, said.calls, said.follow_ups, said.requeue_code, said.continue_lane,
-      said.waits_anew
-    from unnest(p_outcomes) said
-    cross join lateral (
-      select said.effect = 'fail' and exists (
-        select 1 from jobs job where job.id = said.job_id and job.cancelled_at is not null) as holds) cancelled),
+  if exists (
+    select 1 from unnest(p_outcomes) said where said.effect = 'fail' or said.code = 'provider_unavailable') then
+    v_outcomes := queue_troubled_outcomes(p_outcomes);
+  end if;
+  with outcome as materialized (select * from unnest(v_outcomes)),
   gone as (
     delete from jobs job
     using outcome

@@ -8,6 +8,7 @@
 create or replace function queue_release_lost(p_lane text, p_job uuid) returns void
 language plpgsql volatile set enable_seqscan = off as $$
 declare
+  c_words constant text := 'the worker died three times while it ran this job';
   v_now timestamptz := app_now();
   v_since timestamptz;
   v_lost jobs%rowtype;
@@ -26,16 +27,15 @@ begin
   on conflict do nothing;
   if v_lost.lost_attempts >= 3 then
     update jobs job set
-      state = 'failed', code = 'worker_lost', failed_at = v_now,
-      error_message = 'the worker died three times while it ran this job'
+      state = 'failed', code = 'worker_lost', failed_at = v_now, error_message = c_words, cause = queue_cause(c_words)
     where job.id = p_job;
     update integration_sync_logs log set
       status = 'failed', code = 'worker_lost', finished_at = v_now, attempts = v_lost.attempts,
-      error_message = 'the worker died three times while it ran this job'
+      error_message = c_words
     where log.id = p_job;
     update activity entry set
       status = 'failed', code = 'worker_lost', finished_at = v_now, attempts = v_lost.attempts,
-      error_message = 'the worker died three times while it ran this job'
+      error_message = c_words
     where entry.id = p_job;
     update lanes lane set gone_through = v_lost.seq where lane.key = p_lane;
   end if;

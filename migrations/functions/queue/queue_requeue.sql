@@ -27,8 +27,8 @@ begin
       update jobs job set
         state = 'queued', seq = v_tail, priority = p_priority, explicit = true, run_at = app_now(),
         attempts = 0, limited = 0, lost_attempts = 0,
-        waiting_for = null, waiting_since = null, code = null, error_message = null, failed_at = null,
-        started_at = null, cancelled_at = null
+        waiting_for = null, waiting_since = null, code = null, error_message = null, cause = null,
+        failed_at = null, started_at = null, cancelled_at = null
       where job.id = v_id;
       update integration_sync_logs log set
         status = 'pending', finished_at = null, code = null, error_message = null,

@@ -117,13 +117,14 @@ pub async fn find_run_results(
                join integration_sync_logs g on g.firm_id = asked.firm and g.id = (chain.details->>'joined')::uuid
                where chain.status = 'skipped' and chain.hops < 100),
              head as (select * from chain order by hops desc limit 1),
-             -- Those of the run, and those that its success brought back.
+             -- Those of the run, those that its success brought back, and the duplicates that stand for any of them.
              rows as (
-               select g.status, g.action, g.details from head
-               join integration_sync_logs g on g.run_id = head.run_id and g.firm_id = asked.firm
-               union all
-               select g.status, g.action, g.details from head
-               join integration_sync_logs g on g.requeued_by = head.run_id and g.firm_id = asked.firm)
+               select g.id, g.status, g.action, g.details from head
+               join integration_sync_logs g on g.firm_id = asked.firm and (g.run_id = head.run_id or g.requeued_by = head.run_id)
+               union
+               select g.id, g.status, g.action, g.details from rows
+               join integration_sync_logs g on g.firm_id = asked.firm and g.id = (rows.details->>'joined')::uuid
+               where rows.status = 'skipped')
              select head.status, head.code, head.error_message, head.details->>'resolution' as resolution, head.external_id,
                (select count(*) from rows where action = 'sync_document' and details->>'uploaded' = 'true') as uploaded
              from head where not exists (select 1 from rows where status = 'pending')) result"#,

@@ -61,6 +61,14 @@ async fn log(queue: &TestQueue, id: u128) -> Vec<Option<String>> {
     .to_vec()
 }
 
+/// How a run stands, seen from a row of it; nothing while it goes on.
+async fn result(queue: &TestQueue, id: u128) -> Option<String> {
+    let mut db = queue.admin.acquire().await.unwrap();
+    let asked = [(FirmId(queue.firm), JobId(Uuid::from_u128(id)))];
+    let found = sync_logs::find_run_results(&mut db, &asked).await.unwrap();
+    found.into_iter().next().map(|(_, result)| result.status)
+}
+
 fn text(id: u128) -> Option<String> {
     Some(Uuid::from_u128(id).to_string())
 }
@@ -77,6 +85,11 @@ async fn what_a_success_brings_back_joins_its_waiting_duplicate_and_keeps_its_ru
         .await;
     fail(&queue, FAILED).await;
     fail(&queue, FAILED).await;
+    queue
+        .admin
+        .execute("update jobs set explicit = true where dedupe_key = 'a'")
+        .await
+        .unwrap();
     queue
         .enqueue(&[job(&queue, 200, "matter"), job(&queue, 201, "a")])
         .await;
@@ -112,7 +125,31 @@ async fn what_a_success_brings_back_joins_its_waiting_duplicate_and_keeps_its_ru
     let requeued = vec![word("pending"), None, None, text(101), None, None, None];
     assert_eq!(log(&queue, 101).await, requeued);
     let follows = "select count(*) from integration_sync_logs where requeued_by = '00000000-0000-0000-0000-0000000000c8'";
-    assert_eq!(queue.count(follows).await, 1);
+    assert_eq!(
+        queue.count(follows).await,
+        2,
+        "one came back, one joined another run's"
+    );
+    let explicit = "select count(*) from jobs where dedupe_key = 'a' and explicit";
+    assert_eq!(
+        queue.count(explicit).await,
+        1,
+        "what a person named stays named"
+    );
+    let causes = "select count(*) from jobs where cause is not null";
+    assert_eq!(queue.count(causes).await, 0, "causes of past failures");
+
+    // The run of the matter ends with what its success brought back, the joined one too.
+    for number in 0..2 {
+        assert_eq!(
+            result(&queue, 200).await,
+            None,
+            "the wait ended before {number}"
+        );
+        let next = lease(&queue).await;
+        queue.finish_with(ME, &next, &json!({})).await;
+    }
+    assert_eq!(result(&queue, 200).await.as_deref(), Some("success"));
 }
 
 #[tokio::test]
@@ -274,48 +311,80 @@ async fn a_wait_follows_its_job_from_one_join_to_the_next() {
         .execute(&queue.pool)
         .await
         .unwrap();
-    let wish = async || {
-        let mut db = queue.admin.acquire().await.unwrap();
-        let asked = [(FirmId(queue.firm), JobId(Uuid::from_u128(101)))];
-        let found = sync_logs::find_run_results(&mut db, &asked).await.unwrap();
-        found.into_iter().next().map(|(_, result)| result.status)
-    };
-    assert_eq!(wish().await, None, "the wait ended before its job");
+    assert_eq!(
+        result(&queue, 101).await,
+        None,
+        "the wait ended before its job"
+    );
 
     let last = lease(&queue).await;
     assert_eq!(last.id, Uuid::from_u128(102));
     queue.finish_with(ME, &last, &json!({})).await;
 
-    assert_eq!(wish().await.as_deref(), Some("success"));
+    assert_eq!(result(&queue, 101).await.as_deref(), Some("success"));
+}
+
+/// Opens the breaker of the queue's platform; `trying` tries for it.
+async fn open_breaker(queue: &TestQueue, trying: Uuid) {
+    queue.admin.execute("delete from pauses").await.unwrap();
+    sqlx::query(
+        "insert into pauses (scope, reason, until, author, created_at, trying, trying_since)
+         values ('platform:mycase', 'breaker', now() + interval '1 minute', 'breaker', now(), $1, now())",
+    )
+    .bind(trying)
+    .execute(&queue.admin)
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
 async fn a_try_for_the_platform_counts_no_attempt() {
-    let queue = start().await;
     for trying in [true, false] {
-        queue
-            .enqueue(&[job(&queue, if trying { 100 } else { 101 }, "a")])
-            .await;
+        let queue = start().await;
+        queue.enqueue(&[job(&queue, 100, "a")]).await;
         let running = lease(&queue).await;
-        queue.admin.execute("delete from pauses").await.unwrap();
-        sqlx::query(
-            "insert into pauses (scope, reason, until, author, created_at, trying, trying_since)
-             values ('platform:mycase', 'breaker', now() + interval '1 minute', 'breaker', now(), $1, now())",
-        )
-        .bind(if trying { connection(0) } else { Uuid::nil() })
-        .execute(&queue.admin)
-        .await
-        .unwrap();
+        open_breaker(&queue, if trying { connection(0) } else { Uuid::nil() }).await;
         let said = json!({ "effect": "later", "log_status": "pending", "delay_ms": 0, "waiting_for": "retry",
             "code": "provider_unavailable", "message": "words", "outcome": "retry" });
         queue.finish_with(ME, &running, &said).await;
 
         let attempts = "select max(attempts)::bigint from jobs";
         assert_eq!(queue.count(attempts).await, i64::from(!trying));
+    }
+}
+
+#[tokio::test]
+async fn a_try_for_the_platform_is_not_the_attempt_that_a_job_is_given_up_after() {
+    for (trying, age, state) in [
+        (true, "1 hour", "queued"),
+        (true, "25 hours", "failed"),
+        (false, "1 hour", "failed"),
+    ] {
+        let queue = start().await;
+        queue.enqueue(&[job(&queue, 100, "a")]).await;
+        let running = lease(&queue).await;
+        let before = format!("update jobs set attempts = 7, started_at = now() - interval '{age}'");
         queue
             .admin
-            .execute("delete from pauses; delete from jobs; delete from lanes")
+            .execute(sqlx::AssertSqlSafe(before))
             .await
             .unwrap();
+        open_breaker(&queue, if trying { connection(0) } else { Uuid::nil() }).await;
+        let said = json!({ "effect": "fail", "log_status": "failed", "code": "provider_unavailable", "message": "words",
+            "outcome": "fail", "details": { "resolution": "do" } });
+        queue.finish_with(ME, &running, &said).await;
+
+        let found: String = sqlx::query_scalar("select state from jobs")
+            .fetch_one(&queue.admin)
+            .await
+            .unwrap();
+        assert_eq!(found, state, "trying: {trying}, after {age}");
+        let (status, resolution) = if state == "queued" {
+            (word("pending"), None)
+        } else {
+            (word("failed"), word("do"))
+        };
+        let log = log(&queue, 100).await;
+        assert_eq!((&log[0], &log[6]), (&status, &resolution));
     }
 }

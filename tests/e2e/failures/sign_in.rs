@@ -370,3 +370,35 @@ async fn an_outage_of_the_login_parks_no_firm_and_is_made_up_for() {
     assert_eq!(app.clio_counts().await.unwrap(), (FIRMS, FIRMS, FIRMS));
     app.finish().await;
 }
+
+/// A sequence counts though its transaction is rolled back.
+const REFUSE: &str = "create sequence refused;
+    create function refuse() returns trigger language plpgsql security definer as
+      $$ begin raise exception 'refused %', nextval('public.refused'); end $$;
+    create trigger refuse before update of token_version on firm_integrations
+      for each row execute function refuse()";
+
+#[tokio::test]
+async fn granted_tokens_are_stored_though_the_database_refuses_them_at_first() {
+    let app = start().await;
+    let matter = app.connected_matter().await.unwrap();
+    sqlx::raw_sql(REFUSE).execute(&app.admin).await.unwrap();
+    app.change(&json!({ "expire_tokens": true })).await.unwrap();
+    approve(&app, matter).await;
+    app.counted("select last_value / 3 from refused", 1).await;
+    sqlx::raw_sql("drop trigger refuse on firm_integrations")
+        .execute(&app.admin)
+        .await
+        .unwrap();
+    app.done().await;
+
+    let clio = app.clio().await.unwrap();
+    assert_eq!(
+        clio["stats"]["oauth_requests"],
+        json!(3),
+        "authorize, exchange, one refresh: its answer was not thrown away"
+    );
+    let version = "select max(token_version) from firm_integrations";
+    assert_eq!(app.count(version).await.unwrap(), 2);
+    app.finish().await;
+}

@@ -5,7 +5,7 @@
 //! operators. Everything else is the platform's trouble: the job is tried again.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
@@ -31,6 +31,9 @@ pub const REFRESH_BEFORE: Duration = Duration::from_mins(5);
 const LAST_MOMENT: Duration = Duration::from_secs(30);
 /// A refresh that has not ended by then may be taken up by another worker.
 const REFRESH_AT_MOST: Duration = Duration::from_secs(40);
+/// Granted tokens are stored within this, or lost: the platform may have ended the old ones.
+const STORE_WITHIN: Duration = Duration::from_mins(5);
+const STORE_AGAIN: Duration = Duration::from_millis(250);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 20;
 /// How often CaseHug's credentials are tried while a platform refuses them.
@@ -77,12 +80,18 @@ impl Refresher {
             .ok_or(CallError::NeedsReconnect)
     }
 
-    /// Refreshes, or waits for the caller that does.
+    /// Refreshes, or waits for the caller that does. A refresh goes on when its caller is gone: the job's time may end first.
     pub(super) async fn refresh(&self, old: SealedTokens) -> Result<SealedTokens, CallError> {
-        if self.begin(&old).await? {
-            self.carry_out(old).await
-        } else {
-            self.wait_for_other(old.version).await
+        let version = old.version;
+        match self.refresh_beside(old).await? {
+            Some(ours) => ours.await.unwrap_or_else(|_| {
+                Err(ProviderError::SignIn {
+                    status: None,
+                    retry_after: None,
+                }
+                .into())
+            }),
+            None => self.wait_for_other(version).await,
         }
     }
 
@@ -118,7 +127,7 @@ impl Refresher {
             Err(error) => return Err(self.misconfigured(&error.to_string()).await?),
         };
         let error = match self.call(&refresh).await {
-            Ok(granted) => return self.store(&old, &granted).await,
+            Ok(granted) => return self.store(&old, granted).await,
             Err(error) => error,
         };
         let mut db = self.database.firm(self.connection.firm_id).await?;
@@ -184,34 +193,48 @@ impl Refresher {
         })
     }
 
+    /// Tries until the tokens are stored: a platform that gives a new refresh token with each answer has ended the old one.
     async fn store(
         &self,
         old: &SealedTokens,
-        granted: &GrantedTokens,
+        granted: GrantedTokens,
     ) -> Result<SealedTokens, CallError> {
-        let access = self.keys.seal(&granted.access, self.place("access_token"));
         let refresh = granted.refresh.as_ref();
         let refresh = refresh.map(|token| self.keys.seal(token, self.place("refresh_token")));
-        let grant = Grant {
-            access: &access,
-            refresh: refresh.as_deref(),
-            expires_in: granted.expires_in,
-        };
-        let mut db = self.database.firm(self.connection.firm_id).await?;
-        let stored = tokens::set(&mut db, self.connection.id, old.version, &grant).await?;
-        db.commit().await?;
-        if !stored {
-            // A reconnect came in between: its tokens are newer than ours.
-            return self.read().await;
-        }
-        metrics::counter!("casehug_token_refreshes_total").increment(1);
-        Ok(SealedTokens {
-            access,
+        let new = SealedTokens {
+            access: self.keys.seal(&granted.access, self.place("access_token")),
             refresh: refresh.or_else(|| old.refresh.clone()),
             version: old.version + 1,
             expires_in: granted.expires_in,
             refused: false,
-        })
+        };
+        let began = Instant::now();
+        loop {
+            match self.set(old.version, &new).await {
+                Ok(true) => break,
+                // A reconnect came in between, or a commit whose answer was lost: what is stored is newer than the old tokens.
+                Ok(false) => return self.read().await,
+                Err(error) if began.elapsed() >= STORE_WITHIN => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(error = %error, connection.id = %self.connection.id, "granted tokens are not stored yet");
+                    tokio::time::sleep(STORE_AGAIN).await;
+                }
+            }
+        }
+        metrics::counter!("casehug_token_refreshes_total").increment(1);
+        Ok(new)
+    }
+
+    async fn set(&self, version: i64, new: &SealedTokens) -> Result<bool, sqlx::Error> {
+        let grant = Grant {
+            access: &new.access,
+            refresh: new.refresh.as_deref(),
+            expires_in: new.expires_in,
+        };
+        let mut db = self.database.firm(self.connection.firm_id).await?;
+        let stored = tokens::set(&mut db, self.connection.id, version, &grant).await?;
+        db.commit().await?;
+        Ok(stored)
     }
 
     async fn wait_for_other(&self, version: i64) -> Result<SealedTokens, CallError> {

@@ -119,8 +119,11 @@ pub async fn find_run_results(
              head as (select * from chain order by hops desc limit 1),
              -- Those of the run, those that its success brought back, and the duplicates that stand for any of them.
              rows as (
-               select g.id, g.status, g.action, g.details from head
-               join integration_sync_logs g on g.firm_id = asked.firm and (g.run_id = head.run_id or g.requeued_by = head.run_id)
+               (select g.id, g.status, g.action, g.details from head
+                join integration_sync_logs g on g.run_id = head.run_id and g.firm_id = asked.firm
+                union all
+                select g.id, g.status, g.action, g.details from head
+                join integration_sync_logs g on g.requeued_by = head.run_id and g.firm_id = asked.firm)
                union
                select g.id, g.status, g.action, g.details from rows
                join integration_sync_logs g on g.firm_id = asked.firm and g.id = (rows.details->>'joined')::uuid

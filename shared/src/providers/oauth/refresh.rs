@@ -5,13 +5,14 @@
 //! operators. Everything else is the platform's trouble: the job is tried again.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use super::{GrantedTokens, OAuthClient, OAuthError};
+use crate::clock::Moment;
 use crate::crypto::{KeyRing, Place};
 use crate::db::{
     Database,
@@ -208,7 +209,7 @@ impl Refresher {
             expires_in: granted.expires_in,
             refused: false,
         };
-        let began = Instant::now();
+        let began = Moment::now();
         loop {
             match self.set(old.version, &new).await {
                 Ok(true) => break,

@@ -1,10 +1,11 @@
 //! The server loop: HTTP/1 with an end to everything that a client can leave open.
 //!
-//! A client that sends nothing, half a request, or nothing more is cut off. The number of connections is bounded, below the process's
+//! A client that sends nothing, half a request, or nothing more is cut off; so is one that does not read its answer. The number of connections is bounded, below the process's
 //! limit of open files: what is beyond waits in the kernel's queue, and the ops port and the database keep their files. At the end each
 //! connection ends after its answer, and all end with the grace.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +16,14 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 /// A request's head has to come within this, counted from the end of the request before it: a connection may idle as long.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that reads nothing of its answer for this long is gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 const LONGEST_HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
 /// After an error of the listener itself, such as no more files.
@@ -63,6 +67,9 @@ pub(crate) async fn serve(
 ) {
     let slots = Arc::new(Semaphore::new(serving.most));
     let connections = GracefulShutdown::new();
+    let cut = CancellationToken::new();
+    // Also where this future is dropped before its end.
+    let _cut = cut.clone().drop_guard();
     while let Some((slot, stream, peer)) = accept(&listener, &slots, &stop).await {
         let mut service = app
             .clone()
@@ -73,10 +80,15 @@ pub(crate) async fn serve(
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(LONGEST_HEAD)
             .max_headers(MOST_HEADERS)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let watched = connections.watch(connection);
+            .serve_connection(
+                TokioIo::new(patient(stream)),
+                TowerToHyperService::new(service),
+            );
+        // A client that breaks off, or was cut off, has had its answer.
+        let watched = cut
+            .clone()
+            .run_until_cancelled_owned(connections.watch(connection));
         tokio::spawn(async move {
-            // A client that breaks off, or was cut off, has had its answer.
             let _ = watched.await;
             drop(slot);
         });
@@ -88,6 +100,13 @@ pub(crate) async fn serve(
     {
         tracing::warn!("connections that were still open were cut off");
     }
+}
+
+/// The stream, with an end to a write that makes no progress.
+fn patient(stream: TcpStream) -> Pin<Box<TimeoutWriter<TcpStream>>> {
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(WRITE_TIMEOUT));
+    Box::pin(stream)
 }
 
 /// The next connection, once there is room for it; nothing at the end.

@@ -15,7 +15,7 @@ const BATCH: usize = 500;
 
 type Waiting = HashMap<(FirmId, JobId), Vec<oneshot::Sender<RunResult>>>;
 
-/// The runs that somebody waits for.
+/// The runs that callers wait for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Waits {
     waiting: Arc<Mutex<Waiting>>,
@@ -57,7 +57,7 @@ impl Waits {
         }
     }
 
-    /// Those that somebody still waits for.
+    /// Those whose callers still wait.
     fn wanted(&self) -> Vec<(FirmId, JobId)> {
         let mut waiting = self.lock();
         waiting.retain(|_, senders| {

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use shared::db::events;
 use shared::domain::FirmId;
 use shared::domain::event::{MAX_ID_CHARS, MAX_TYPE_CHARS, NewEvent, keep_data};
+use shared::inbox::AppendError;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder, Ref, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -85,8 +86,14 @@ pub(crate) async fn post_events(
     body: EventsText,
 ) -> ApiResult<(StatusCode, Json<Accepted>)> {
     let events = read_batch(&body.text)?;
-    let appended = state.inbox.append(events).await?;
-    drop(body);
+    // The body counts until its events are answered, also where the client does not wait: they lie in memory until then.
+    let appending = async move {
+        let appended = state.inbox.append(events).await;
+        drop(body);
+        appended
+    };
+    let appended = tokio::spawn(appending).await;
+    let appended = appended.unwrap_or(Err(AppendError::Unavailable))?;
     metrics::counter!("casehug_events_accepted_total").increment(appended.accepted as u64);
     let accepted = Accepted {
         accepted: appended.accepted,

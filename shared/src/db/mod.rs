@@ -50,6 +50,7 @@ pub fn took_too_long(error: &sqlx::Error) -> bool {
 
 /// A caller waits at most this long for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A session begins without any right. A statement of the service is short; one that is not, is stuck. No transaction waits for
 /// anything but the database: one that idles belongs to a frozen process, whose locks must not outlive its lease for long.
 /// Nothing is read from end to end: a plan that is kept from when a table was small would do so when it is large.
@@ -148,9 +149,9 @@ impl Database {
         Ok(())
     }
 
-    /// Closes all connections.
+    /// Closes all connections. One that a statement still holds is left to the end of the process.
     pub async fn close(&self) {
-        self.pool.close().await;
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.pool.close()).await;
     }
 }
 

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::events::event;
+use super::server::{APPENDING, head_of_events, to_the_end};
 use crate::asking::{CONNECT, EVENTS, SYNC, assert_refused, nobody, start_without_workers};
 use crate::support::{SOON, TestApp};
 
@@ -116,23 +116,15 @@ async fn six_hundred_of_the_worst_bodies_at_once_take_little_memory() {
 async fn more_bodies_in_flight_than_fit_are_told_to_come_back() {
     let app = start_without_workers().await;
     let token = app.tokens.service().unwrap();
-    let head = format!(
-        "POST {EVENTS} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n"
-    );
-    let address = app.ingress_url().trim_start_matches("http://").to_owned();
     let mut held = Vec::new();
     // 31 that say how long they are, and one that does not.
     for number in 0..32 {
-        let length = if number == 0 {
+        let framing = if number == 0 {
             "transfer-encoding: chunked"
         } else {
             "content-length: 1048576"
         };
-        let mut socket = TcpStream::connect(&address).await.unwrap();
-        socket
-            .write_all(format!("{head}{length}\r\n\r\n").as_bytes())
-            .await
-            .unwrap();
+        let socket = app.socket_with(&head_of_events(&token, framing)).await;
         held.push(socket);
     }
     app.ingress_gauge("casehug_event_bodies_bytes", 32.0 * 1024.0 * 1024.0)
@@ -151,4 +143,25 @@ async fn more_bodies_in_flight_than_fit_are_told_to_come_back() {
     assert_eq!(&text, b"HTTP/1.1 202");
     let taken = app.post_events(&event(nobody(1), "after")).await.unwrap();
     assert_eq!(taken.status, 202, "{taken:?}");
+}
+
+#[tokio::test]
+async fn bodies_whose_senders_have_gone_count_until_their_events_are_committed() {
+    let app = start_without_workers().await;
+    let token = app.tokens.service().unwrap();
+    let mut body = serde_json::to_vec(&event(nobody(1), "left alone")).unwrap();
+    body.resize(1024 * KIB, b' ');
+    let head = head_of_events(&token, &format!("content-length: {}", body.len()));
+    let lock = app.lock_events().await;
+    let mut socket = app.socket_with(&head).await;
+    socket.write_all(&body).await.unwrap();
+    app.counted(APPENDING, 1).await;
+    socket.shutdown().await.unwrap();
+    assert_eq!(to_the_end(socket).await, "", "the request is given up");
+
+    app.ingress_gauge("casehug_event_bodies_bytes", 1024.0 * 1024.0)
+        .await;
+    lock.commit().await.unwrap();
+    app.ingress_gauge("casehug_event_bodies_bytes", 0.0).await;
+    assert_eq!(app.stored_events().await, 1);
 }

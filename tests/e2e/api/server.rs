@@ -2,20 +2,25 @@
 
 use std::time::Duration;
 
-use harness::eventually;
+use harness::{AppSettings, eventually};
 use reqwest::Method;
 use serde_json::json;
 use shared::clock::Moment;
+use sqlx::{Postgres, Transaction};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::events::event;
 use crate::asking::{EVENTS, SYNC, nobody, start_without_workers};
-use crate::support::{SOON, TestApp};
+use crate::support::{SOON, TestApp, start_with};
 
 const MIB: u64 = 1024 * 1024;
 const SECOND: Duration = Duration::from_secs(1);
+
+/// 1 while events wait for that lock.
+pub(super) const APPENDING: &str = "select least(count(*), 1) from pg_locks
+    where not granted and relation = 'events'::regclass";
 
 impl TestApp {
     async fn socket(&self) -> TcpStream {
@@ -23,10 +28,18 @@ impl TestApp {
         TcpStream::connect(address).await.unwrap()
     }
 
-    async fn socket_with(&self, text: &str) -> TcpStream {
+    pub(super) async fn socket_with(&self, text: &str) -> TcpStream {
         let mut socket = self.socket().await;
         socket.write_all(text.as_bytes()).await.unwrap();
         socket
+    }
+
+    /// No event can be appended while the transaction is open.
+    pub(super) async fn lock_events(&self) -> Transaction<'static, Postgres> {
+        let mut lock = self.admin.begin().await.unwrap();
+        let statement = "lock table events in access exclusive mode";
+        sqlx::query(statement).execute(&mut *lock).await.unwrap();
+        lock
     }
 
     async fn ops_status(&self, path: &str) -> u16 {
@@ -38,8 +51,15 @@ impl TestApp {
     }
 }
 
+/// The head of a request with events; `framing` says how long its body is.
+pub(super) fn head_of_events(token: &str, framing: &str) -> String {
+    format!(
+        "POST {EVENTS} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n{framing}\r\n\r\n"
+    )
+}
+
 /// All that comes until the connection ends.
-async fn to_the_end(mut socket: TcpStream) -> String {
+pub(super) async fn to_the_end(mut socket: TcpStream) -> String {
     let mut text = Vec::new();
     let read = tokio::time::timeout(SOON, socket.read_to_end(&mut text)).await;
     // A connection that is cut off ends too.
@@ -51,20 +71,17 @@ async fn to_the_end(mut socket: TcpStream) -> String {
 async fn whatever_a_client_leaves_open_is_ended() {
     let app = start_without_workers().await;
     let token = app.tokens.service().unwrap();
-    let head = format!(
-        "POST {EVENTS} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n"
-    );
     let mut ends = JoinSet::new();
     for (sent, answered) in [
         (String::new(), ""),
         ("G".to_owned(), ""),
         ("GET / HTTP/1.1\r\nhost: x\r\nx-y: ".to_owned(), ""),
         (
-            format!("{head}content-length: 1000\r\n\r\n{{"),
+            head_of_events(&token, "content-length: 1000") + "{",
             "HTTP/1.1 408",
         ),
         (
-            format!("{head}transfer-encoding: chunked\r\n\r\n1\r\n{{\r\n"),
+            head_of_events(&token, "transfer-encoding: chunked") + "1\r\n{\r\n",
             "HTTP/1.1 408",
         ),
         // One whole request, and nothing more.
@@ -83,6 +100,18 @@ async fn whatever_a_client_leaves_open_is_ended() {
         ended.unwrap();
     }
     assert_eq!(app.stored_events().await, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_is_cut_off() {
+    let app = start_without_workers().await;
+    let mut socket = app.socket().await;
+    let requests = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1_000);
+    // Each answer is as long as hundreds of requests: soon neither side can write.
+    let writing = async { while socket.write_all(requests.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(SOON, writing)
+        .await
+        .expect("the connection stays open");
 }
 
 #[tokio::test]
@@ -169,10 +198,7 @@ async fn at_the_end_callers_are_sent_elsewhere_and_answers_are_finished() {
     let waiting = tokio::spawn(request.send());
     let token = app.tokens.service().unwrap();
     let body = serde_json::to_vec(&event(nobody(1), "late")).unwrap();
-    let head = format!(
-        "POST {EVENTS} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let head = head_of_events(&token, &format!("content-length: {}", body.len()));
     let mut late = app.socket_with(&head).await;
     app.counted(
         "select count(*) from events where type = 'sync.requested'",
@@ -199,4 +225,27 @@ async fn at_the_end_callers_are_sent_elsewhere_and_answers_are_finished() {
             .unwrap(),
         1
     );
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_does_not_hold_up_the_end() {
+    let app = start_with(AppSettings {
+        workers: 0,
+        more: vec![("SHUTDOWN_GRACE_SECONDS".into(), "1".into())],
+        ..AppSettings::default()
+    })
+    .await;
+    let token = app.tokens.service().unwrap();
+    let body = serde_json::to_vec(&event(nobody(1), "stuck")).unwrap();
+    let head = head_of_events(&token, &format!("content-length: {}", body.len()));
+    let lock = app.lock_events().await;
+    let mut socket = app.socket_with(&head).await;
+    socket.write_all(&body).await.unwrap();
+    app.counted(APPENDING, 1).await;
+
+    app.ingress.terminate().unwrap();
+    app.ingress.wait(15 * SECOND).await.unwrap();
+
+    assert_eq!(to_the_end(socket).await, "", "the connection is cut off");
+    drop(lock);
 }

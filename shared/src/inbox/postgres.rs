@@ -187,28 +187,39 @@ const READ: [&str; 7] = [
 /// Data that takes more bytes in its row, compressed as it may be, is not read: the event counts as one without data.
 const LARGEST_DATA: i32 = 8 * 1024;
 
+/// Events as the relay reads them; `$tail` says which ones, by `$3` and `$4`.
+macro_rules! waiting_events {
+    ($db:expr, $tail:literal, $($argument:expr),+) => {
+        sqlx::query_as!(
+            Waiting,
+            r#"select position, firm_id as "firm_id: FirmId", id, type as event_type, read.data as "data!", requested_by_person, looks,
+                 (extract(epoch from clock_timestamp() - received_at) * 1000)::bigint as "age_ms!"
+               from events cross join lateral (
+                 select coalesce(jsonb_object_agg(m.key, left(m.value, 200)), '{}') as data
+                 from jsonb_each_text(case when pg_column_size(events.data) < $1 and jsonb_typeof(events.data) = 'object' then events.data end) m
+                 where m.key = any($2)) read
+               where status = 'waiting' and "# + $tail,
+            LARGEST_DATA,
+            &READ.map(str::to_owned),
+            $($argument),+
+        )
+        .fetch_all($db)
+        .await
+    };
+}
+
 /// The oldest events that wait behind a position, and have not been looked at yet.
 pub(super) async fn list_waiting(
     db: &mut PgConnection,
     after: i64,
     limit: i64,
 ) -> Result<Vec<Waiting>, sqlx::Error> {
-    sqlx::query_as!(
-        Waiting,
-        r#"select position, firm_id as "firm_id: FirmId", id, type as event_type, read.data as "data!", requested_by_person, looks,
-             (extract(epoch from clock_timestamp() - received_at) * 1000)::bigint as "age_ms!"
-           from events cross join lateral (
-             select coalesce(jsonb_object_agg(m.key, left(m.value, 200)), '{}') as data
-             from jsonb_each_text(case when pg_column_size(events.data) < $3 and jsonb_typeof(events.data) = 'object' then events.data end) m
-             where m.key = any($4)) read
-           where status = 'waiting' and look_at is null and position > $1 order by position limit $2"#,
+    waiting_events!(
+        db,
+        "look_at is null and position > $3 order by position limit $4",
         after,
-        limit,
-        LARGEST_DATA,
-        &READ.map(str::to_owned)
+        limit
     )
-    .fetch_all(db)
-    .await
 }
 
 /// Events that came before their records, and whose next look is due.
@@ -216,21 +227,11 @@ pub(super) async fn list_early(
     db: &mut PgConnection,
     limit: i64,
 ) -> Result<Vec<Waiting>, sqlx::Error> {
-    sqlx::query_as!(
-        Waiting,
-        r#"select position, firm_id as "firm_id: FirmId", id, type as event_type, read.data as "data!", requested_by_person, looks,
-             (extract(epoch from clock_timestamp() - received_at) * 1000)::bigint as "age_ms!"
-           from events cross join lateral (
-             select coalesce(jsonb_object_agg(m.key, left(m.value, 200)), '{}') as data
-             from jsonb_each_text(case when pg_column_size(events.data) < $2 and jsonb_typeof(events.data) = 'object' then events.data end) m
-             where m.key = any($3)) read
-           where status = 'waiting' and look_at <= clock_timestamp() order by look_at limit $1"#,
-        limit,
-        LARGEST_DATA,
-        &READ.map(str::to_owned)
+    waiting_events!(
+        db,
+        "look_at <= clock_timestamp() order by look_at limit $3",
+        limit
     )
-    .fetch_all(db)
-    .await
 }
 
 /// What the relay decided about one event.

@@ -21,6 +21,18 @@ impl TestApp {
         self.matter(firm, client, "Lee v. Lee", None).await.unwrap()
     }
 
+    /// A worker has alarmed operators of one refusal of CaseHug's own credentials or requests.
+    pub(crate) async fn misconfigured_once(&self) {
+        let metrics = reqwest::get(format!("{}/metrics", self.worker_ops_urls()[0]))
+            .await
+            .unwrap();
+        let metrics = metrics.text().await.unwrap();
+        assert!(
+            metrics.contains("casehug_misconfigured_total{platform=\"clio\"} 1"),
+            "{metrics}"
+        );
+    }
+
     /// All waits are over: of jobs, of connections, of buckets, of the breaker.
     pub(crate) async fn end_waits(&self) {
         for statement in [

@@ -1,6 +1,6 @@
 //! What Clio answered is read to its end: words in any shape, odd members, waits for nothing, lists without an end.
 
-use harness::app::Person;
+use harness::app::{Matter, Person};
 use harness::eventually;
 use serde_json::{Value, json};
 
@@ -20,6 +20,18 @@ async fn failed(app: &TestApp) -> (String, String, String, bool) {
     .fetch_one(&app.admin)
     .await
     .unwrap()
+}
+
+/// Approves a document and ends waits until its matter has failed.
+async fn approve_in_vain(app: &TestApp, matter: Matter) {
+    let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
+    app.approve(&[upload]).await.unwrap();
+    eventually(SOON, || async {
+        app.end_waits().await;
+        (app.count(LAST_ROW).await.ok()? == 1).then_some(())
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -147,14 +159,7 @@ async fn a_failure_that_is_final_promises_no_retry() {
     )
     .await
     .unwrap();
-    let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
-    app.approve(&[upload]).await.unwrap();
-    eventually(SOON, || async {
-        app.end_waits().await;
-        (app.count(LAST_ROW).await.ok()? == 1).then_some(())
-    })
-    .await
-    .unwrap();
+    approve_in_vain(&app, matter).await;
 
     let (_, code, advice, _) = failed(&app).await;
     assert_eq!(code, "provider_unavailable");
@@ -200,14 +205,7 @@ async fn a_list_that_goes_round_in_circles_counts_attempts_and_ends() {
         .await
         .unwrap();
     app.clear_clio_calls().await.unwrap();
-    let upload = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
-    app.approve(&[upload]).await.unwrap();
-    eventually(SOON, || async {
-        app.end_waits().await;
-        (app.count(LAST_ROW).await.ok()? == 1).then_some(())
-    })
-    .await
-    .unwrap();
+    approve_in_vain(&app, matter).await;
 
     let (said, code, ..) = failed(&app).await;
     assert_eq!(code, "provider_unreadable", "{said}");
@@ -251,14 +249,7 @@ async fn a_version_of_the_api_that_is_gone_alarms_and_its_jobs_wait() {
         1,
     )
     .await;
-    let metrics = reqwest::get(format!("{}/metrics", app.worker_ops_urls()[0]))
-        .await
-        .unwrap();
-    let metrics = metrics.text().await.unwrap();
-    assert!(
-        metrics.contains("casehug_misconfigured_total{platform=\"clio\"} 1"),
-        "{metrics}"
-    );
+    app.misconfigured_once().await;
     app.end_waits().await;
     app.settled(SOON).await.unwrap();
 

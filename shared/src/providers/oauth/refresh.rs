@@ -15,7 +15,7 @@ use super::{GrantedTokens, OAuthClient, OAuthError};
 use crate::clock::Moment;
 use crate::crypto::{KeyRing, Place};
 use crate::db::{
-    Database,
+    Database, DbError,
     authorisation::{self, Used},
     connections,
     tokens::{self, Grant, SealedTokens},
@@ -226,7 +226,7 @@ impl Refresher {
         Ok(new)
     }
 
-    async fn set(&self, version: i64, new: &SealedTokens) -> Result<bool, sqlx::Error> {
+    async fn set(&self, version: i64, new: &SealedTokens) -> Result<bool, DbError> {
         let grant = Grant {
             access: &new.access,
             refresh: new.refresh.as_deref(),

@@ -12,4 +12,5 @@ mod buckets;
 mod lane_model;
 mod lanes;
 mod lists;
+mod relay;
 mod retention;

@@ -67,18 +67,17 @@ impl Relay {
     pub async fn run_once(&mut self) -> Result<Relayed, sqlx::Error> {
         let mut db = self.database.worker().await?;
         let row = sqlx::query!(
-            r#"select pg_try_advisory_xact_lock($1) as "acting!", coalesce(pg_sequence_last_value('events_position_seq'), 0) as "newest!",
+            r#"select case when pg_try_advisory_xact_lock($1) then pg_current_xact_id()::text::bigint end as number, coalesce(pg_sequence_last_value('events_position_seq'), 0) as "newest!",
                  pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "oldest_running!",
-                 pg_snapshot_xmax(pg_current_snapshot())::text::bigint as "next_transaction!",
                  (select (extract(epoch from e.look_at - clock_timestamp()) * 1000)::bigint from events e
                   where e.status = 'waiting' and e.look_at is not null order by e.look_at limit 1) as next_look_ms"#,
             RELAY_LOCK
         )
         .fetch_one(&mut *db)
         .await?;
-        if !row.acting {
+        let Some(number) = row.number else {
             return Ok(Relayed::default());
-        }
+        };
         let now = Moment::now();
         let early = match row.next_look_ms {
             Some(..=0) => postgres::list_early(&mut db, EARLY).await?,
@@ -94,7 +93,7 @@ impl Relay {
                 .filter(|_| full)
                 .map_or(row.newest, |last| last.position),
             oldest_running: row.oldest_running,
-            next_transaction: row.next_transaction,
+            number,
         };
         let batch: Vec<_> = early.into_iter().chain(waiting).collect();
         let next_look = row
@@ -138,8 +137,9 @@ struct Passed {
     position: i64,
     /// All transactions before this one had ended.
     oldest_running: i64,
-    /// Transactions from this one on had not begun.
-    next_transaction: i64,
+    /// Its own number, which it drew: all that drew theirs before have smaller ones. A snapshot does not tell as much: its end is the
+    /// newest that has ended, and younger ones may be running.
+    number: i64,
 }
 
 /// How far the inbox was empty, so that a look does not begin with all that has gone: an old transaction can keep it from
@@ -168,7 +168,7 @@ impl ReadPosition {
         };
         let is_settled = |note: &Passed| {
             note.at + MOST_SLACK <= now
-                || note.at + LEAST_SLACK <= last.at && note.next_transaction <= last.oldest_running
+                || note.at + LEAST_SLACK <= last.at && note.number <= last.oldest_running
         };
         while self.notes.get(1).is_some_and(is_settled) {
             self.notes.pop_front();
@@ -197,7 +197,7 @@ mod tests {
             at: start + Duration::from_secs(second.into()),
             position: i64::from(second) * 100,
             oldest_running,
-            next_transaction: i64::from(second) * 10,
+            number: i64::from(second) * 10,
         }
     }
 

@@ -343,8 +343,12 @@ async fn a_transfer_stops_between_its_parts_when_its_job_or_connection_may_not_g
             .await
             .unwrap();
         app.approve(&[upload]).await.unwrap();
-        app.counted("select count(*) from lanes where transferring", 1)
-            .await;
+        // The first part is on its way.
+        eventually(SOON, || async {
+            (app.faults_left().await.ok()? == 0).then_some(())
+        })
+        .await
+        .unwrap();
         sqlx::query(stop).execute(&app.admin).await.unwrap();
         app.counted("select count(*) from lanes where transferring", 0)
             .await;

@@ -223,12 +223,11 @@ async fn refusals_of_fresh_tokens_that_pass_ask_nobody() {
     refuse_calls(&app, 3).await;
     approve(&app, matter).await;
     app.counted(REFUSED, 1).await;
-    assert_eq!(
-        app.count("select count(*) from pauses where reason = 'retry_after'")
-            .await
-            .unwrap(),
-        1
-    );
+    app.counted(
+        "select count(*) from pauses where reason = 'retry_after'",
+        1,
+    )
+    .await;
     app.clear_faults().await.unwrap();
     app.done().await;
 

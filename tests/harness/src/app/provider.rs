@@ -114,6 +114,13 @@ impl App {
             .await
     }
 
+    /// How many scripted faults are left at Clio: no call has met them yet.
+    pub async fn faults_left(&self) -> Result<usize> {
+        let url = self.control_url(Platform::Clio, "faults");
+        let left: Vec<Value> = self.http.get(url).send().await?.json().await?;
+        Ok(left.len())
+    }
+
     /// Forgets the scripted faults that are left, of all platforms.
     pub async fn clear_faults(&self) -> Result<()> {
         for platform in [Platform::Clio, Platform::Test] {

@@ -26,5 +26,6 @@ mod retention;
 mod schema;
 mod security;
 mod structure;
+mod suspects;
 mod transfers;
 mod trouble;

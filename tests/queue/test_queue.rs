@@ -88,9 +88,15 @@ impl TestQueue {
     }
 
     pub(crate) async fn register(&self, worker: Uuid) {
-        sqlx::query("select queue_register($1, 'test', $2)")
+        self.register_as(worker, false).await;
+    }
+
+    /// A worker that takes suspect lanes and nothing else, or the others and no suspect one.
+    pub(crate) async fn register_as(&self, worker: Uuid, alone: bool) {
+        sqlx::query("select queue_register($1, 'test', $2, $3)")
             .bind(worker)
             .bind(LEASE_MS)
+            .bind(alone)
             .execute(&self.pool)
             .await
             .unwrap();

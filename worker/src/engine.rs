@@ -29,14 +29,25 @@ use crate::scheduling::heartbeat::{Heartbeat, Verdict};
 use crate::scheduling::leaser::Leaser;
 use crate::scheduling::listening::Listening;
 use crate::scheduling::slots::Slots;
+use crate::scheduling::suspects::SuspectLeaser;
 use crate::services::auditor::Auditor;
 use crate::services::batches::Batches;
 use crate::services::gauges::Gauges;
+use crate::services::isolation::Isolation;
 use crate::services::maintenance::Maintenance;
 use crate::services::redis_drain::RedisDrainLoop;
 use crate::services::relay::RelayLoop;
 use crate::storage::Storage;
 use crate::watchdog::Watchdogs;
+
+/// What a worker takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// All lanes but suspect ones, as many at once as it has slots.
+    Shared,
+    /// Suspect lanes, one at a time; it ends when none waits any more.
+    Alone,
+}
 
 /// How an engine ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +60,7 @@ pub(crate) enum Ended {
 }
 
 pub(crate) struct Engine {
+    role: Role,
     worker: WorkerId,
     environment: Environment,
     heartbeat: Heartbeat,
@@ -66,6 +78,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// Registers a new worker; its first lease begins.
     pub(crate) async fn start(
+        role: Role,
         config: &WorkerConfig,
         database: Database,
         drain: CancellationToken,
@@ -75,7 +88,8 @@ impl Engine {
         // A connection of its own: a beat must not wait behind the jobs' statements.
         let beats = Database::lazy(&config.common.database_url, 1)?;
         let name = format!("casehug-worker/{}", std::process::id());
-        let heartbeat = Heartbeat::start(beats, worker, &name, config.lease).await;
+        let alone = role == Role::Alone;
+        let heartbeat = Heartbeat::start(beats, worker, &name, config.lease, alone).await;
         let lease = Lease {
             length: config.lease,
             until: heartbeat.until(),
@@ -93,6 +107,10 @@ impl Engine {
             lease,
             limits: Arc::default(),
         };
+        let concurrency = match role {
+            Role::Shared => config.concurrency,
+            Role::Alone => 1,
+        };
         let stop = drain.child_token();
         let environment = Environment {
             digests: config.digests.clone(),
@@ -101,19 +119,20 @@ impl Engine {
             storage,
             providers,
             gates,
-            slots: Arc::new(Slots::new(config.concurrency, stop.clone())),
-            transfers: Arc::new(Semaphore::new(usize::from(config.concurrency).div_ceil(2))),
+            slots: Arc::new(Slots::new(concurrency, stop.clone())),
+            transfers: Arc::new(Semaphore::new(usize::from(concurrency).div_ceil(2))),
             background: TaskTracker::new(),
             links_doubt_since: config.links_doubt_since,
         };
         Ok(Self {
+            role,
             worker,
             environment,
             heartbeat,
             drain,
             stop,
             grace: config.shutdown_grace,
-            concurrency: config.concurrency,
+            concurrency,
             retention: config.retention,
             direct_url: config.common.database_direct_url.clone(),
             redis: config.common.redis.clone(),
@@ -121,47 +140,27 @@ impl Engine {
         })
     }
 
-    pub(crate) async fn run(self) -> Ended {
+    pub(crate) async fn run(mut self) -> Ended {
         let database = self.environment.database.clone();
         let background = self.environment.background.clone();
-        let (stop, slots) = (self.stop, self.environment.slots.clone());
+        let slots = self.environment.slots.clone();
         let aborts = self.heartbeat.aborts();
         let (leased, source) = mpsc::channel::<LeasedJob>(usize::from(self.concurrency));
         let finisher = Finisher::start(&database, self.worker, &slots, &self.watchdogs);
         let executor = Executor::new(
             self.environment.clone(),
             finisher.handle(),
-            slots.clone(),
+            slots,
             aborts.clone(),
-            stop.clone(),
+            self.stop.clone(),
         );
         let mut verdict = self.heartbeat.verdict();
-        let renewing = tokio::spawn(self.heartbeat.run(self.watchdogs.clone()));
         let mut tasks = JoinSet::new();
-        let leaser = Leaser::new(database.clone(), self.worker, slots.clone(), leased);
-        tasks.spawn(leaser.run(stop.clone(), self.watchdogs.start("leaser")));
-        let inbox = Arc::new(Notify::new());
-        let listening = Listening::new(self.direct_url, self.worker, slots.clone(), inbox.clone());
-        tasks.spawn(listening.run(stop.clone()));
-        let offers = self.environment.providers.offers();
-        let relay = RelayLoop::new(database.clone(), offers, slots.clone(), inbox);
-        tasks.spawn(relay.run(stop.clone(), self.watchdogs.start("relay")));
-        if let Some(redis) = self.redis {
-            tasks.spawn(RedisDrainLoop::new(database.clone(), redis).run(stop.clone()));
+        match self.role {
+            Role::Shared => self.start_services(&mut tasks, leased),
+            Role::Alone => self.start_suspect_leaser(&mut tasks, leased),
         }
-        let maintenance = Maintenance::new(
-            database.clone(),
-            self.worker,
-            slots.clone(),
-            self.environment.gates.lease.length,
-            self.retention,
-        );
-        tasks.spawn(maintenance.run(stop.clone()));
-        let batches = Batches::new(database.clone(), slots.clone());
-        tasks.spawn(batches.run(stop.clone()));
-        tasks.spawn(Gauges::new(database.clone()).run(stop.clone()));
-        let auditor = Auditor::new(database.clone(), self.environment.gates.lease.length);
-        tasks.spawn(auditor.run(stop.clone()));
+        let renewing = tokio::spawn(self.heartbeat.run(self.watchdogs.clone()));
 
         let apalis = WorkerBuilder::new("casehug")
             .backend(LaneBackend::new(source))
@@ -175,7 +174,7 @@ impl Engine {
             _ = verdict.wait_for(|v| *v == Verdict::Gone) => Ended::LeaseLost,
             _ = tasks.join_next() => Ended::Broken,
         };
-        stop.cancel();
+        self.stop.cancel();
         let grace = match ended {
             Ended::Drained | Ended::Broken => self.grace,
             Ended::LeaseLost => Duration::ZERO,
@@ -199,6 +198,51 @@ impl Engine {
             tracing::warn!(error = %error, "the worker's row stays until its lease ends");
         }
         ended
+    }
+
+    fn start_suspect_leaser(&self, tasks: &mut JoinSet<()>, leased: mpsc::Sender<LeasedJob>) {
+        let leaser = SuspectLeaser {
+            database: self.environment.database.clone(),
+            worker: self.worker,
+            slots: self.environment.slots.clone(),
+            leased,
+        };
+        tasks.spawn(leaser.run(self.drain.clone(), self.stop.clone()));
+    }
+
+    fn start_services(&mut self, tasks: &mut JoinSet<()>, leased: mpsc::Sender<LeasedJob>) {
+        let database = &self.environment.database;
+        let slots = &self.environment.slots;
+        let lease = self.environment.gates.lease.length;
+        let stop = || self.stop.clone();
+        let leaser = Leaser::new(database.clone(), self.worker, slots.clone(), leased);
+        tasks.spawn(leaser.run(stop(), self.watchdogs.start("leaser")));
+        let inbox = Arc::new(Notify::new());
+        let listening = Listening::new(
+            self.direct_url.clone(),
+            self.worker,
+            slots.clone(),
+            inbox.clone(),
+        );
+        tasks.spawn(listening.run(stop()));
+        let offers = self.environment.providers.offers();
+        let relay = RelayLoop::new(database.clone(), offers, slots.clone(), inbox);
+        tasks.spawn(relay.run(stop(), self.watchdogs.start("relay")));
+        if let Some(redis) = self.redis.take() {
+            tasks.spawn(RedisDrainLoop::new(database.clone(), redis).run(stop()));
+        }
+        let maintenance = Maintenance::new(
+            database.clone(),
+            self.worker,
+            slots.clone(),
+            lease,
+            self.retention,
+        );
+        tasks.spawn(maintenance.run(stop()));
+        tasks.spawn(Batches::new(database.clone(), slots.clone()).run(stop()));
+        tasks.spawn(Gauges::new(database.clone()).run(stop()));
+        tasks.spawn(Auditor::new(database.clone(), lease).run(stop()));
+        tasks.spawn(Isolation::new(database.clone(), self.grace).run(stop()));
     }
 }
 

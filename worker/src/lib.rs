@@ -6,7 +6,8 @@
 //! - `execution` runs a job in a task of its own, turns its instruction into an outcome, and commits the outcomes that have gathered.
 //! - `registry` lists the jobs; `jobs` are they.
 //! - `services` run beside: `relay` fans events out, `redis_drain` brings the Redis inbox into the Postgres one, `batches` retries what
-//!   people asked to be retried in bulk, `maintenance` does what is due now and then, `auditor` looks for broken invariants.
+//!   people asked to be retried in bulk, `maintenance` does what is due now and then, `auditor` looks for broken invariants,
+//!   `isolation` starts a process for jobs that workers died with.
 //! - `watchdog` says whether vital tasks still make progress; `ops` serves health and metrics.
 
 mod engine;
@@ -35,20 +36,26 @@ mod fixtures;
 
 pub mod cli;
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use anyhow::Context;
 use shared::config::WorkerConfig;
 use shared::db::{Database, DbError, digest_key, tokens};
 use shared::{schema, telemetry};
+use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Ended, Engine};
+use crate::engine::{Ended, Engine, Role};
+use crate::watchdog::Watchdogs;
 
 /// A job has a session for the length of a statement or a few. Each session keeps its own plans and makes them anew after every vacuum:
 /// more of them cost more than a short wait for one.
 const MOST_SESSIONS: u32 = 12;
+
+/// One job at a time, and its outcome.
+const SESSIONS_ALONE: u32 = 3;
 
 /// Runs until SIGTERM or SIGINT: then leases nothing more, finishes what runs within the grace time, and returns.
 ///
@@ -72,9 +79,46 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
         () = drain.cancelled() => return Ok(()),
     }
     tracing::info!(concurrency = config.concurrency, "worker started");
+    run_engines(Role::Shared, &config, &database, &drain, &watchdogs).await?;
+    database.close().await;
+    tracing::info!("worker stopped");
+    Ok(())
+}
+
+/// Runs the jobs that two workers died with, one at a time, until none waits any more; on SIGTERM, SIGINT, or the end of a pipe as
+/// standard input, until the running one has ended. It migrates nothing and serves no port.
+///
+/// # Errors
+/// The settings or the schema refuse the start.
+pub async fn run_alone(config: WorkerConfig) -> anyhow::Result<()> {
+    telemetry::start(config.common.log_format, &config.common.log_filter)?;
+    let database = Database::lazy_keeping_plans(&config.common.database_url, SESSIONS_ALONE)?;
+    let drain = CancellationToken::new();
+    tokio::spawn(drain_on_signal(drain.clone())?);
+    tokio::spawn(drain_with_starter(drain.clone()));
+    tokio::select! {
+        good = wait_until_good(&config, &database) => good?,
+        () = drain.cancelled() => return Ok(()),
+    }
+    tracing::info!("running alone the jobs that workers died with");
+    let watchdogs = Watchdogs::default();
+    run_engines(Role::Alone, &config, &database, &drain, &watchdogs).await?;
+    database.close().await;
+    tracing::info!("none is left that runs alone");
+    Ok(())
+}
+
+/// One engine after the other until it is drained.
+async fn run_engines(
+    role: Role,
+    config: &WorkerConfig,
+    database: &Database,
+    drain: &CancellationToken,
+    watchdogs: &Watchdogs,
+) -> anyhow::Result<()> {
     while !drain.is_cancelled() {
-        let engine =
-            Engine::start(&config, database.clone(), drain.clone(), watchdogs.clone()).await?;
+        let (database, watchdogs) = (database.clone(), watchdogs.clone());
+        let engine = Engine::start(role, config, database, drain.clone(), watchdogs).await?;
         match engine.run().await {
             Ended::Drained => break,
             Ended::LeaseLost => {
@@ -85,8 +129,6 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
             }
         }
     }
-    database.close().await;
-    tracing::info!("worker stopped");
     Ok(())
 }
 
@@ -141,4 +183,18 @@ fn drain_on_signal(drain: CancellationToken) -> anyhow::Result<impl Future<Outpu
         tracing::info!("draining");
         drain.cancel();
     })
+}
+
+/// Who starts a process that runs alone holds the other end of its standard input: it ends when they do, however they end.
+async fn drain_with_starter(drain: CancellationToken) {
+    let Ok(input) = std::io::stdin().as_fd().try_clone_to_owned() else {
+        return;
+    };
+    // Not a pipe: it was started by hand.
+    let Ok(mut starter) = pipe::Receiver::from_owned_fd(input) else {
+        return;
+    };
+    let _ = tokio::io::copy(&mut starter, &mut tokio::io::sink()).await;
+    tracing::info!("draining: the worker that started this process has ended");
+    drain.cancel();
 }

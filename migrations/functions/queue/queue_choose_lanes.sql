@@ -3,6 +3,7 @@
 -- p_limit_others wait for no person.
 -- One lane more than there is capacity for is looked at, so that it is known whether more is due.
 -- taken, fitting and due name a connection once for each lane that was taken, that its cap allows, and that is due.
+-- Of suspect lanes and of all others, only those of the asked kind are looked at.
 -- Within a connection people come first, then events, then background. When background goes first, one background lane
 -- comes before them.
 --
@@ -10,7 +11,7 @@
 -- person waits for and 5 lanes of events. The person's lane and 4 event lanes are looked at and locked. chosen is the
 -- person's lane and the 3 event lanes that became due first. taken and fitting name the connection 4 times, due 5.
 create or replace function queue_choose_lanes(
-  p_visits connection_visit[], p_now timestamptz, p_limit integer, p_limit_others integer,
+  p_visits connection_visit[], p_now timestamptz, p_limit integer, p_limit_others integer, p_suspects boolean,
   out chosen text[], out taken uuid[], out fitting uuid[], out due uuid[])
 language plpgsql volatile set enable_seqscan = off set enable_bitmapscan = off as $$
 begin
@@ -27,6 +28,7 @@ begin
       from lanes lane
       where lane.connection_id = visit.connection_id and lane.priority = level.priority
         and lane.ready_at >= visit.ready_floor and lane.ready_at <= p_now
+        and lane.suspect = p_suspects
       order by lane.ready_at
       limit least(
         p_limit,

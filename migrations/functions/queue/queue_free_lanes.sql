@@ -1,6 +1,7 @@
 -- Frees lanes, or goes on with their next jobs. p_heads names the head of each lane of p_ended, in the same order.
 -- A holder may go on where no pause forbids it and where it holds a slot of its connection. The slot of a transfer does
 -- not count: it is given back, for the connection's cap counts the next job again.
+-- A suspect lane is not continued, and is none any more: its job has ended, or came back alive.
 --
 -- Example. Lanes A, B and C ended with 'delete'; their outcomes ask to continue. A's head is due: A stays with its
 -- worker, under a new fence. B's head is due in 5 minutes: B becomes ready for then. C has no head: C goes idle.
@@ -23,6 +24,7 @@ begin
       ended.continue_lane and ended.effect <> 'later' and coalesce(ended.run_at <= p_now, false)
         and not v_wide_pause
         and not lane.transferring
+        and not lane.suspect
         and not exists (
           select 1 from pauses pause
           where pause.scope = 'connection:' || lane.connection_id and pause.until > p_now)
@@ -40,6 +42,7 @@ begin
     update lanes lane set
       changed_at = clock_timestamp(),
       transferring = false,
+      suspect = false,
       gone_through = coalesce(next.gone, lane.gone_through),
       worker = case when next.continues then lane.worker end,
       running_job = case when next.continues then next.job_id end,

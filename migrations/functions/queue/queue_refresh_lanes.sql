@@ -1,6 +1,7 @@
 -- Brings lanes that no worker holds, and whose locks the caller has, in line with their jobs: ready at their head's
 -- time, or idle. A lane that is due keeps its place. One that becomes due is so from now, however long its head has
 -- waited: visits look no further back.
+-- It is suspect while two workers have died with its head.
 -- A step that changes a lane's jobs, other than enqueue and finish, calls it last. Returns the connections with a lane
 -- that is due.
 --
@@ -28,7 +29,14 @@ begin
          where job.lane = v_lane and job.state = 'queued' and job.seq > lane.gone_through
          order by job.seq
          limit 1),
-        lane.priority)
+        lane.priority),
+      suspect = coalesce(
+        (select job.lost_attempts >= 2
+         from jobs job
+         where job.lane = v_lane and job.state = 'queued' and job.seq > lane.gone_through
+         order by job.seq
+         limit 1),
+        false)
     where lane.key = v_lane and lane.worker is null;
     select v_due || array(
         select lane.connection_id

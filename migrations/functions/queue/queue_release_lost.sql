@@ -1,19 +1,25 @@
--- Frees one lane whose holder is gone; the caller holds its lock. The running job goes back to the lane's head, or
--- fails when it was lost 3 times. A job that takes its process down with it ends here and not in an endless chain of
--- dead workers.
+-- Frees one lane whose holder is gone; the caller holds its lock. The running job goes back to the lane's head.
+-- A worker dies with all jobs that it runs, and one of them may be the cause. So a loss by itself judges no job: one
+-- that was lost twice runs alone, and fails when it is lost there. A job that takes its process down with it ends here
+-- and not in an endless chain of dead workers, and takes no other job with it.
 --
--- Example. A worker died while it ran job 7. The first and the second time, job 7 gets an attempt 'lost' and stays the
--- head of its lane, which becomes ready. The third time it also becomes 'failed' with code 'worker_lost', its log row
--- ends, and the next job is the head.
+-- Example. A worker died while it ran jobs 7 and 8. The first time, both get an attempt 'lost' and stay the heads of
+-- their lanes, which become ready. The second time, their lanes become suspect as well: only a worker that runs alone
+-- takes them. Job 7 ends well there. With job 8 that worker dies too: job 8 becomes 'failed' with code 'worker_lost',
+-- its log row ends, and the next job is the head.
 create or replace function queue_release_lost(p_lane text, p_job uuid) returns void
 language plpgsql volatile set enable_seqscan = off as $$
 declare
-  c_words constant text := 'the worker died three times while it ran this job';
+  c_words constant text := 'the worker died each time it ran this job, the last time with no other job beside it';
   v_now timestamptz := app_now();
   v_since timestamptz;
+  v_alone boolean;
   v_lost jobs%rowtype;
 begin
-  select lane.changed_at into v_since from lanes lane where lane.key = p_lane;
+  select lane.changed_at, coalesce(holder.alone, false) into v_since, v_alone
+  from lanes lane
+  left join workers holder on holder.id = lane.worker
+  where lane.key = p_lane;
   update jobs job set
     lost_attempts = job.lost_attempts + 1,
     executions = job.executions + 1,
@@ -25,7 +31,7 @@ begin
     (extract(epoch from clock_timestamp() - v_since) * 1000)::integer, 'lost'
   where v_lost.id is not null
   on conflict do nothing;
-  if v_lost.lost_attempts >= 3 then
+  if v_alone and v_lost.lost_attempts >= 3 then
     update jobs job set
       state = 'failed', code = 'worker_lost', failed_at = v_now, error_message = c_words, cause = queue_cause(c_words)
     where job.id = p_job;

@@ -1,6 +1,7 @@
 -- What became of each visit, in their order. Of a connection with nothing more to take it is looked up when its next
 -- lane becomes due. What is due then and was not taken, another transaction has locked, an enqueue for instance: the
 -- worker looks for it again in a moment, and the floor stays below it.
+-- A suspect lane is no news for those who may not take it.
 -- A pause is looked at again after a minute at the latest, should the notification of its end be lost.
 --
 -- Example. Connections A to D were visited. A is locked by another worker: 'busy'. B is paused for 10 minutes:
@@ -53,6 +54,7 @@ begin
       select lane.ready_at
       from lanes lane
       where lane.connection_id = asked.id and lane.priority = level.priority and lane.ready_at >= visit.ready_floor
+        and not lane.suspect
       order by lane.ready_at
       limit 1) first
     where result.found = 'clear') next on true
@@ -60,7 +62,7 @@ begin
     select lane.priority
     from lanes lane
     where result.found in ('full', 'more') and lane.connection_id = asked.id and lane.priority = 0
-      and lane.ready_at >= visit.ready_floor and lane.ready_at <= p_now
+      and lane.ready_at >= visit.ready_floor and lane.ready_at <= p_now and not lane.suspect
     limit 1) waiting on true
   order by asked.number;
 end $$;

@@ -7,7 +7,7 @@ use super::finish::Announce;
 use crate::db::Database;
 use crate::domain::{ConnectionId, WorkerId, job::LeasedJob};
 
-/// Announces a worker; its first lease begins.
+/// Announces a worker; its first lease begins. One that runs alone takes suspect lanes and nothing else.
 ///
 /// # Errors
 /// The database refused.
@@ -16,14 +16,16 @@ pub async fn register(
     worker: WorkerId,
     name: &str,
     lease: Duration,
+    alone: bool,
 ) -> Result<(), sqlx::Error> {
     let mut db = database.worker().await?;
     let lease_ms = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
     sqlx::query!(
-        "select queue_register($1, $2, $3)",
+        "select queue_register($1, $2, $3, $4)",
         worker.0,
         name,
-        lease_ms
+        lease_ms,
+        alone
     )
     .execute(&mut *db)
     .await?;

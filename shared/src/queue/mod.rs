@@ -9,6 +9,7 @@ mod lease;
 mod listen;
 mod liveness;
 mod permit;
+mod suspects;
 
 pub use enqueue::{EVERYTHING, enqueue, notify_everything, notify_ready};
 pub use finish::{Announce, Attempt, Finished, Outcome, Written, finish, is_held};
@@ -20,3 +21,4 @@ pub use liveness::{
     HeldLane, begin_transfer, deregister, give_back, heartbeat, list_held, register, take_over,
 };
 pub use permit::{Ask, Gate, GateSettings, Granted, Lease, Permit, StopReason};
+pub use suspects::{lacks_alone, list_suspects};

@@ -2,7 +2,7 @@
 //!
 //! Retries wait up to a quarter of an hour by design. So that a run ends, lanes that wait for a time are made due by the
 //! operators' means, a statement; a lane that the service has lost sight of is not touched by it.
-//! Innocent jobs that lost their worker three times are asked for once more, as a firm's admin would.
+//! Innocent jobs that were lost while they ran alone are asked for once more, as a firm's admin would.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub(crate) async fn drain(system: &ChaosSystem) -> Result<()> {
         return Ok(());
     }
     say(&format!(
-        "{} matters lost their worker three times and are asked for once more",
+        "{} matters were lost while they ran alone and are asked for once more",
         innocent.len()
     ));
     for matter in innocent {

@@ -1,5 +1,6 @@
-//! A job that takes its process down with it. The product has no code that crashes, so the worker that leases the marked lane is
-//! killed from outside, each time, before it has read the file. After the third time the job must be failed, and the lane free.
+//! A job that takes its process down with it. The product has no code that crashes, so the process that leases the marked lane is
+//! killed from outside, each time, before it has read the file: two workers, then the process in which the job runs alone. After that
+//! the job must be failed, and the lane free.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::app::Matter;
+use harness::kill9_started;
 
 use crate::faults::kill_and_start_again;
 use crate::load::{Event, deliver};
@@ -77,7 +79,7 @@ async fn holder(system: &ChaosSystem, upload: uuid::Uuid) -> Option<u32> {
     name.strip_prefix("casehug-worker/")?.parse().ok()
 }
 
-/// Kills no process when the worker is dead already and only its row is left.
+/// Kills no process when the worker is dead already and only its row is left. One that is no worker of ours was started by one.
 async fn kill(system: &ChaosSystem, pid: u32) -> Result<()> {
     for node in system.workers() {
         let mut program = node.program.lock().await;
@@ -85,5 +87,15 @@ async fn kill(system: &ChaosSystem, pid: u32) -> Result<()> {
             return kill_and_start_again(system, node, &mut program).await;
         }
     }
+    if runs_alone(pid) {
+        kill9_started(pid)?;
+    }
     Ok(())
+}
+
+fn runs_alone(pid: u32) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words
+        .split(|byte| *byte == 0)
+        .any(|word| word == b"run-alone")
 }

@@ -5,6 +5,7 @@ mod links;
 mod races;
 mod reads;
 mod steps;
+mod suspects;
 mod takeover;
 
 use crate::test_queue::TestQueue;

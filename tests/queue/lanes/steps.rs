@@ -214,44 +214,6 @@ async fn report_with(queue: &TestQueue, worker: Uuid, slots: i32) -> PgRow {
 }
 
 #[tokio::test]
-async fn a_job_that_takes_its_worker_down_three_times_fails_and_frees_its_lane() {
-    let queue = start().await;
-    let (me, bad, good) = (
-        Uuid::from_u128(10),
-        Uuid::from_u128(11),
-        Uuid::from_u128(12),
-    );
-    queue.register(me).await;
-    queue
-        .enqueue(&[queue.job("lane", bad), queue.job("lane", good)])
-        .await;
-
-    for _ in 0..3 {
-        let leased = queue.lease(me, 10).await;
-        assert_eq!(leased[0].id, bad);
-        sqlx::query("select queue_release_lost('lane', $1)")
-            .bind(bad)
-            .execute(&queue.pool)
-            .await
-            .unwrap();
-    }
-
-    assert_eq!(queue.lease(me, 10).await[0].id, good);
-    assert_eq!(
-        queue
-            .count("select count(*) from activity where code = 'worker_lost' and status = 'failed'")
-            .await,
-        1
-    );
-    assert_eq!(
-        queue
-            .count("select count(*) from jobs where state = 'failed' and code = 'worker_lost'")
-            .await,
-        1
-    );
-}
-
-#[tokio::test]
 async fn a_job_joins_its_waiting_duplicate_and_never_a_running_one() {
     let queue = start().await;
     let me = Uuid::from_u128(10);

@@ -7,10 +7,10 @@ use crate::support::SOON;
 use crate::test_queue::TestQueue;
 
 const SICK: Uuid = Uuid::from_u128(10);
-const SOUND: Uuid = Uuid::from_u128(20);
+pub(super) const SOUND: Uuid = Uuid::from_u128(20);
 
 /// A lease of the tests' workers.
-const LEASE_MS: i32 = 5_000;
+pub(super) const LEASE_MS: i32 = 5_000;
 
 /// Two workers that have renewed their leases for an hour, and one waiting job in each of the lanes.
 async fn elders(lanes: &[&str]) -> TestQueue {
@@ -38,14 +38,14 @@ async fn elders(lanes: &[&str]) -> TestQueue {
 }
 
 /// A takeover waits until the server has been up for one lease.
-async fn server_is_up_for_a_lease(queue: &TestQueue) {
+pub(super) async fn server_is_up_for_a_lease(queue: &TestQueue) {
     let up = "select count(*) from (select pg_postmaster_start_time() + interval '5 s' <= clock_timestamp() as up) x where up";
     let is_up = async || (queue.count(up).await == 1).then_some(());
     harness::eventually(SOON, is_up).await.unwrap();
 }
 
 /// Time passes for the workers' leases.
-async fn pass(queue: &TestQueue, ms: i64) {
+pub(super) async fn pass(queue: &TestQueue, ms: i64) {
     sqlx::query(
         "update workers set started_at = started_at - $1 * interval '1 ms',
            renewed_since = renewed_since - $1 * interval '1 ms', alive_until = alive_until - $1 * interval '1 ms'",
@@ -56,7 +56,7 @@ async fn pass(queue: &TestQueue, ms: i64) {
     .unwrap();
 }
 
-async fn beat(queue: &TestQueue, worker: Uuid) -> bool {
+pub(super) async fn beat(queue: &TestQueue, worker: Uuid) -> bool {
     sqlx::query_scalar("select queue_heartbeat($1)")
         .bind(worker)
         .fetch_one(&queue.pool)
@@ -65,7 +65,7 @@ async fn beat(queue: &TestQueue, worker: Uuid) -> bool {
 }
 
 /// The number of lanes that the worker takes from others.
-async fn take_over(queue: &TestQueue, worker: Uuid) -> usize {
+pub(super) async fn take_over(queue: &TestQueue, worker: Uuid) -> usize {
     let freed: Vec<Uuid> = sqlx::query_scalar("select queue_take_over($1, 100)")
         .bind(worker)
         .fetch_all(&queue.pool)

@@ -32,6 +32,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Take jobs until SIGTERM (the default)
     Run,
+    /// Run the jobs that two workers died with, one at a time, until none waits; a worker starts this itself
+    RunAlone,
     /// Apply migrations and end; needs DATABASE_URL alone
     Migrate,
     /// Look for broken invariants of the queue; exit 1 when there are any

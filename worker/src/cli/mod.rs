@@ -62,10 +62,8 @@ async fn run(arguments: Arguments, entries: &[Entry]) -> anyhow::Result<()> {
         },
     };
     match arguments.command.unwrap_or(Command::Run) {
-        Command::Run => {
-            let read = WorkerConfig::read(entries, |name| std::env::var(name).ok());
-            crate::run(read.map_err(anyhow::Error::msg)?).await
-        }
+        Command::Run => crate::run(config(entries)?).await,
+        Command::RunAlone => crate::run_alone(config(entries)?).await,
         Command::Migrate => migrate().await,
         Command::Audit { repair } => {
             let context = context(database()?);
@@ -95,6 +93,11 @@ impl AdminContext {
         };
         transaction.context("reach the database")
     }
+}
+
+fn config(entries: &[Entry]) -> anyhow::Result<WorkerConfig> {
+    let read = WorkerConfig::read(entries, |name| std::env::var(name).ok());
+    read.map_err(anyhow::Error::msg)
 }
 
 fn database() -> anyhow::Result<Database> {

@@ -63,10 +63,11 @@ impl Heartbeat {
         worker: WorkerId,
         name: &str,
         lease: Duration,
+        alone: bool,
     ) -> Self {
         let registered = loop {
             let asked = Moment::now();
-            match queue::register(&database, worker, name, lease).await {
+            match queue::register(&database, worker, name, lease, alone).await {
                 Ok(()) => break asked,
                 Err(error) => {
                     tracing::warn!(error = %error, "registering failed, trying again");

@@ -125,27 +125,11 @@ impl Leaser {
         }
     }
 
-    /// Gives back lanes that the database holds for us and that we know nothing of: the answer that named them got lost.
     async fn reconcile(&mut self) -> Result<(), DbError> {
-        if !self.slots.take_doubt() && self.next_reconcile > Moment::now() {
-            return Ok(());
+        if self.slots.take_doubt() || self.next_reconcile <= Moment::now() {
+            give_back_unknown(&self.database, self.worker, &self.slots).await?;
+            self.next_reconcile = Moment::now() + RECONCILE;
         }
-        let unknown = match queue::list_held(&self.database, self.worker).await {
-            Ok(held) => self.slots.unknown(held),
-            Err(error) => {
-                self.slots.doubt();
-                return Err(error);
-            }
-        };
-        // Most of them have ended since they were listed.
-        let given = queue::give_back(&self.database, self.worker, &unknown).await?;
-        if given > 0 {
-            tracing::warn!(
-                lanes = given,
-                "gave lanes back whose lease was never answered"
-            );
-        }
-        self.next_reconcile = Moment::now() + RECONCILE;
         Ok(())
     }
 
@@ -191,4 +175,28 @@ impl Leaser {
         let next = due.map_or(self.next_look, |due| due.min(self.next_look));
         next.remaining().max(Duration::from_millis(1))
     }
+}
+
+/// Gives back lanes that the database holds for us and that we know nothing of: the answer that named them got lost.
+pub(super) async fn give_back_unknown(
+    database: &Database,
+    worker: WorkerId,
+    slots: &Slots,
+) -> Result<(), DbError> {
+    let unknown = match queue::list_held(database, worker).await {
+        Ok(held) => slots.unknown(held),
+        Err(error) => {
+            slots.doubt();
+            return Err(error);
+        }
+    };
+    // Most of them have ended since they were listed.
+    let given = queue::give_back(database, worker, &unknown).await?;
+    if given > 0 {
+        tracing::warn!(
+            lanes = given,
+            "gave lanes back whose lease was never answered"
+        );
+    }
+    Ok(())
 }

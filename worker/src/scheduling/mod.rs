@@ -6,3 +6,4 @@ pub(crate) mod slots;
 pub(crate) mod heartbeat;
 pub(crate) mod leaser;
 pub(crate) mod listening;
+pub(crate) mod suspects;

@@ -7,4 +7,5 @@ pub(crate) mod redis_drain;
 pub(crate) mod auditor;
 pub(crate) mod batches;
 pub(crate) mod gauges;
+pub(crate) mod isolation;
 pub(crate) mod maintenance;

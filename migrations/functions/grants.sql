@@ -2,7 +2,7 @@
 -- file takes it back.
 
 -- The steps of the service are the worker role's alone.
-select guard_functions('{audit,batch,breaker,bucket,gauge,link,permit,queue,retention}');
+select guard_functions('{audit,batch,breaker,bucket,gauge,link,permit,queue,retention,storage}');
 
 -- A firm's own caller lists, explains and acts, under the row level security of that firm.
 select grant_functions('casehug_firm', '{

@@ -92,6 +92,50 @@ async fn storage_that_takes_bytes_and_never_answers_is_given_up() {
 }
 
 #[tokio::test]
+async fn storage_that_takes_nothing_of_several_firms_is_tried_by_one_job_at_a_time() {
+    const FIRMS: usize = 6;
+    let app = start().await;
+    app.fault("PUT", "/storage/", 1_000, &json!({ "status": 503 }))
+        .await
+        .unwrap();
+    let mut uploads = Vec::new();
+    for number in 0..FIRMS {
+        let person = Person::new("Ann", "Lee", None);
+        let matter = app.firm_with_matter(6000 + number, &person).await;
+        uploads.push(app.upload(matter, "a.pdf", None, b"a").await.unwrap());
+    }
+    app.approve(&uploads[..3]).await.unwrap();
+    app.counted("select count(*) from storages where try_at is not null", 1)
+        .await;
+
+    // From now on a document waits before its first call.
+    let left = app.faults_left().await.unwrap();
+    app.approve(&uploads[3..]).await.unwrap();
+    app.counted("select count(*) from jobs where waiting_for = 'storage'", 3)
+        .await;
+    assert_eq!(app.faults_left().await.unwrap(), left);
+    let made = app.clio_counts().await.unwrap();
+    assert_eq!(made, (FIRMS, FIRMS, 3), "matters wait for no storage");
+
+    // One of them tries, and it is no attempt of its own.
+    let attempts = app.count("select sum(attempts) from jobs").await.unwrap();
+    app.end_waits().await;
+    app.counted("select count(*) from storages where tries = 1", 1)
+        .await;
+    assert_eq!(app.faults_left().await.unwrap(), left - 1);
+    assert_eq!(
+        app.count("select sum(attempts) from jobs").await.unwrap(),
+        attempts
+    );
+
+    app.clear_faults().await.unwrap();
+    app.done().await;
+    assert_eq!(app.clio_counts().await.unwrap(), (FIRMS, FIRMS, FIRMS));
+    assert_eq!(app.count("select count(*) from storages").await.unwrap(), 0);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_matter_of_many_documents_is_synced_in_pages() {
     const DOCUMENTS: usize = 700;
     let app = start().await;

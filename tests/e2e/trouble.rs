@@ -39,6 +39,7 @@ impl TestApp {
             "update jobs set run_at = now() - interval '1 s' where run_at > now()",
             "update pauses set until = now() where reason in ('retry_after', 'misconfigured')",
             "update pauses set try_at = now() where reason = 'breaker'",
+            "update storages set try_at = now() where try_at > now()",
             "update firm_integrations set refused_at = refused_at - interval '10 minutes'",
             "update buckets set paused_until = null",
             "update lanes set ready_at = now() - interval '1 s' where ready_at > now()",

@@ -19,6 +19,7 @@ pub mod pauses;
 pub mod provider_cache;
 pub mod retention;
 pub mod schedules;
+pub mod storages;
 pub mod sync_logs;
 pub mod tokens;
 

@@ -84,6 +84,8 @@ pub enum Waiting {
     SignIn,
     /// An operator: the platform refuses CaseHug's own credentials, or no key opens the connection's tokens.
     Misconfigured,
+    /// The platform's storage of files, which takes no bytes of anybody.
+    Storage,
 }
 
 impl Waiting {
@@ -102,6 +104,7 @@ impl Waiting {
             Self::NewerWorker => "newer_worker",
             Self::SignIn => "sign_in",
             Self::Misconfigured => "misconfigured",
+            Self::Storage => "storage",
         }
     }
 
@@ -120,6 +123,7 @@ impl Waiting {
             Self::NewerWorker,
             Self::SignIn,
             Self::Misconfigured,
+            Self::Storage,
         ]
         .into_iter()
         .find(|waiting| waiting.as_str() == text)
@@ -138,7 +142,8 @@ impl Waiting {
             | Self::NeedsReconnect
             | Self::NewerWorker
             | Self::SignIn
-            | Self::Misconfigured => None,
+            | Self::Misconfigured
+            | Self::Storage => None,
         }
     }
 }

@@ -117,6 +117,11 @@ const TABLE: &[(Kind, &str, &str)] = &[
         "casehug_breaker_changes_total",
         "a platform's breaker opened, tried or closed; alert on opened",
     ),
+    (
+        Counter,
+        "casehug_storage_breaker_changes_total",
+        "the breaker of a platform's storage of files opened, tried in vain or closed; alert on opened",
+    ),
     (Counter, "casehug_token_refreshes_total", "tokens refreshed"),
     (
         Counter,

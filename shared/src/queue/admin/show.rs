@@ -14,7 +14,8 @@ use crate::domain::{ConnectionId, FirmId, JobId};
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct WaitingFor {
     /// `paused`, `retry_after`, `breaker`, `needs_reconnect`, `behind:<job id>`, `retry`, `limited`, `provider`, `contact`, `doubt`,
-    /// `shutdown`, `newer_worker` (only a newer release knows its kind), or nothing but its `turn`.
+    /// `shutdown`, `newer_worker` (only a newer release knows its kind), `sign_in`, `misconfigured`, `storage` (the platform's storage
+    /// takes no files), or nothing but its `turn`.
     pub why: String,
     /// Null when the time is not known.
     pub until: Option<DateTime<Utc>>,

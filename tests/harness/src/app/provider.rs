@@ -114,11 +114,14 @@ impl App {
             .await
     }
 
-    /// How many scripted faults are left at Clio: no call has met them yet.
-    pub async fn faults_left(&self) -> Result<usize> {
+    /// How many calls to Clio the scripted faults will still meet.
+    pub async fn faults_left(&self) -> Result<u64> {
         let url = self.control_url(Platform::Clio, "faults");
         let left: Vec<Value> = self.http.get(url).send().await?.json().await?;
-        Ok(left.len())
+        Ok(left
+            .iter()
+            .filter_map(|fault| fault["times"].as_u64())
+            .sum())
     }
 
     /// Forgets the scripted faults that are left, of all platforms.

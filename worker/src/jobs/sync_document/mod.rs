@@ -4,10 +4,12 @@
 //! read before it is given again. The file streams from the store; nothing holds it whole.
 
 mod record;
+mod storage;
 mod transfer;
 
 use serde_json::{Map, json};
 use shared::clock::Moment;
+use shared::db::storages::StorageTurn;
 use shared::db::{Transaction, links, matters};
 use shared::domain::link::{Bytes, Completed, Existing, LinkKind, Standing};
 use shared::domain::outcome::{Failure, Instruction, RETRIED, Report, SkipReason};
@@ -40,6 +42,7 @@ struct File {
     upload: Upload,
     document: NewDocument,
     sha256: String,
+    turn: StorageTurn,
 }
 
 impl Context<'_> {
@@ -53,7 +56,8 @@ impl Context<'_> {
         let upload = self.read_upload(&mut db, matter, upload).await?;
         let (matter_link, matter) = self.linked_matter(&mut db, &upload).await?;
         drop(db);
-        let file = self.measure(upload, matter).await?;
+        let turn = self.turn_at_storage().await?;
+        let file = self.measure(upload, matter, turn).await?;
         self.ensure_document(matter_link, &file).await
     }
 
@@ -87,7 +91,12 @@ impl Context<'_> {
         found.ok_or_else(|| Instruction::Fail(Failure::matter_not_synced()).into())
     }
 
-    async fn measure(&self, upload: Upload, matter: ExternalId) -> Result<File, CallError> {
+    async fn measure(
+        &self,
+        upload: Upload,
+        matter: ExternalId,
+        turn: StorageTurn,
+    ) -> Result<File, CallError> {
         let storage = &self.execution.environment.storage;
         let size = storage
             .size(&upload.storage_path)
@@ -114,6 +123,7 @@ impl Context<'_> {
             upload,
             document,
             sha256,
+            turn,
         })
     }
 

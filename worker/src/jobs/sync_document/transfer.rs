@@ -31,6 +31,21 @@ impl Context<'_> {
         }
         let _place = self.place_for_transfer()?;
         self.begin_transfer().await?;
+        let sent = self.send_parts(slot, file).await;
+        let sha256 = self.note_storage(file.turn, sent).await?;
+        if sha256 == file.sha256 {
+            return Ok(());
+        }
+        Err(Instruction::Fail(Failure::new(
+            "file_changed",
+            "the document's file is not the one that was recorded",
+            "upload the document again in CaseHug, approve it and retry",
+        ))
+        .into())
+    }
+
+    /// Returns the hash of all that was sent, in hexadecimal.
+    async fn send_parts(&self, slot: DocumentSlot, file: &File) -> Result<String, CallError> {
         let mut addresses = Addresses {
             targets: slot.targets,
             fetched: Moment::now(),
@@ -53,15 +68,7 @@ impl Context<'_> {
                 sent => sent.map_err(refused)?,
             };
         }
-        if hex(&hasher.finalize()) == file.sha256 {
-            return Ok(());
-        }
-        Err(Instruction::Fail(Failure::new(
-            "file_changed",
-            "the document's file is not the one that was recorded",
-            "upload the document again in CaseHug, approve it and retry",
-        ))
-        .into())
+        Ok(hex(&hasher.finalize()))
     }
 
     /// An older signed address is replaced before it is used.

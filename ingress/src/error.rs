@@ -228,6 +228,10 @@ impl From<ActError> for ApiError {
         match error {
             ActError::NotFound => Self::NotFound,
             ActError::WrongState => Self::WrongState,
+            ActError::NotSuspected => Self::field(
+                "external_id",
+                "must be one of the records that the failure names",
+            ),
             ActError::Database(error) => error.into(),
         }
     }

@@ -86,6 +86,7 @@ fn router() -> (Router<AppState>, Document) {
         .routes(routes!(api::jobs::act::skip_job))
         .routes(routes!(api::jobs::act::cancel_job))
         .routes(routes!(api::jobs::act::run_job_now))
+        .routes(routes!(api::jobs::act::adopt_record))
         .routes(routes!(api::jobs::batches::get_batch))
         .routes(routes!(api::jobs::batches::cancel_batch))
         .routes(routes!(

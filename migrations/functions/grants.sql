@@ -10,6 +10,7 @@ select grant_functions('casehug_firm', '{
     queue_walk, queue_list, queue_failed_matching, queue_cause, queue_failures, queue_lock_lanes_of,
     queue_drop_job, queue_last_error, queue_join,
     queue_newest_events, queue_requeue, queue_begin_act, queue_retry, queue_skip, queue_cancel, queue_run_now,
+    queue_adopt, link_adopt, link_lane_runs,
     queue_refresh_lanes, queue_lane_priority, queue_find_duplicate, batch_count, batch_begin, batch_cancel}');
 
 -- Steps that are one statement, on the way of every call to a provider. Each takes up the worker's role itself (`set

@@ -83,15 +83,13 @@ async fn workers_that_come_back_seconds_apart_rob_each_other_of_nothing() {
         })
         .await
         .unwrap();
-        for way in &ways {
-            way.stall(true);
-        }
+        let stalls: Vec<_> = ways.iter().map(Proxy::stall).collect();
         // Half a lease after the last one ended.
         let long_dead =
             "select count(*) from workers where alive_until > app_now() - interval '1.5 s'";
         app.counted(long_dead, 0).await;
-        for (back, way) in ways.iter().enumerate() {
-            way.stall(false);
+        for (back, stall) in stalls.into_iter().enumerate() {
+            drop(stall);
             let alive = i64::try_from(back).unwrap() + 1;
             eventually(SOON, async || {
                 (app.count(ALIVE).await.ok()? >= alive).then_some(())

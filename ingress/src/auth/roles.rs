@@ -55,6 +55,7 @@ const MAY: &[(&str, &str, &[Role])] = {
         ("POST", "/api/v1/jobs/{id}/skip", &[FirmAdmin, Operator]),
         ("POST", "/api/v1/jobs/{id}/cancel", &[FirmAdmin, Operator]),
         ("POST", "/api/v1/jobs/{id}/run-now", &[FirmAdmin, Operator]),
+        ("POST", "/api/v1/jobs/{id}/adopt", &[FirmAdmin, Operator]),
         ("GET", "/api/v1/batches/{id}", &[FirmAdmin, Operator]),
         (
             "POST",

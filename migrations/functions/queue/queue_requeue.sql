@@ -32,7 +32,7 @@ begin
       where job.id = v_id;
       update integration_sync_logs log set
         status = 'pending', finished_at = null, code = null, error_message = null,
-        details = log.details - 'resolution'
+        details = log.details - 'resolution' - 'suspected'
       where log.id = v_id;
       update activity entry set
         status = 'pending', finished_at = null, code = null, error_message = null,

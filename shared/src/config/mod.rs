@@ -114,6 +114,26 @@ mod tests {
         assert!(!format!("{config:?}").contains("pass-word"));
     }
 
+    /// The kernel may send for a send deadline longer than a worker does.
+    #[test]
+    fn a_visibility_delay_below_two_send_deadlines_is_refused() {
+        let name = "CLIO_VISIBILITY_DELAY_SECONDS";
+        for (delay, refused) in [("0", true), ("5", true), ("6", false), ("30", false)] {
+            let read = WorkerConfig::read(
+                &registry::shipped(),
+                variables(&[
+                    ("DATABASE_URL", "postgres://localhost/casehug"),
+                    ("TOKEN_KEYS", KEY),
+                    ("DIGEST_KEY", DIGEST_KEY),
+                    ("STORAGE_URL", "file:///files"),
+                    (name, delay),
+                ]),
+            );
+            let said = read.err().unwrap_or_default();
+            assert_eq!(said.contains(name), refused, "{delay}: {said}");
+        }
+    }
+
     #[test]
     fn a_test_provider_outside_loopback_or_unasked_is_refused() {
         for (base, allow) in [

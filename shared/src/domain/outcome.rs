@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::domain::{ExternalId, job::NewJob};
+use crate::domain::{ExternalId, LinkId, job::NewJob};
 
 /// What a job says of itself when it stops.
 #[derive(Debug)]
@@ -161,6 +161,16 @@ pub struct Failure {
     /// The provider's full words, sealed: they may repeat client data and are for the firm's admins alone.
     #[serde(skip)]
     pub provider_words: Option<String>,
+    /// Which records at the provider may be the one that was created.
+    #[serde(skip)]
+    pub suspected: Option<Suspected>,
+}
+
+/// Records at the provider that may be the one that was created: a person may choose one of them (`queue_adopt`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Suspected {
+    pub link: LinkId,
+    pub records: Vec<ExternalId>,
 }
 
 /// What to do about a failure that is tried again; it may go on with a place to look at.
@@ -198,6 +208,7 @@ impl Failure {
             resolution: resolution.into(),
             retry_after: None,
             provider_words: None,
+            suspected: None,
         }
     }
 

@@ -15,11 +15,13 @@ use tokio::time::Instant;
 use crate::ledger::say;
 use crate::node::Node;
 use crate::schedule::{Fault, Planned};
-use crate::system::ChaosSystem;
+use crate::system::{ChaosSystem, LEASE};
 use crate::{clock, freeze, poison, provider};
 
 /// A supervisor starts a dead program again after a moment.
 const SUPERVISOR: Duration = Duration::from_millis(300);
+/// Workers that were cut off together come back with this time between them.
+const BETWEEN_RETURNS: Duration = Duration::from_millis(700);
 /// A share of the server's backends, as a number of its last digits.
 const TERMINATE: &str = "select pg_terminate_backend(pid) from pg_stat_activity \
      where datname = current_database() and usename = 'casehug' and pid % 3 = 0";
@@ -58,6 +60,12 @@ async fn inject(system: &Arc<ChaosSystem>, Planned { fault, whom, .. }: Planned)
         Fault::StallAndCutProvider(time) => {
             stall_and_cut_provider(system, worker(system, whom), time).await
         }
+        Fault::StallProviderTwice(time) => {
+            stall_provider_twice(system, worker(system, whom), time).await
+        }
+        Fault::CutOffAllWorkers => cut_off_all_workers(system, whom).await,
+        Fault::HangSignIn => provider::hang_sign_in(system).await,
+        Fault::HangStorage => provider::hang_storage(system).await,
         Fault::CutProvider => cut_provider(system, worker(system, whom)),
         Fault::FreezeAtWork => freeze::at_work(system, whom).await,
         Fault::FreezeAtIntent => freeze::at_intent(system, whom).await,
@@ -148,9 +156,9 @@ async fn terminate_backends(system: &ChaosSystem) -> Result<()> {
 
 async fn stall_database(system: &ChaosSystem, node: &Node, time: Duration) -> Result<()> {
     let at = clock::now();
-    node.database.stall(true);
+    let stall = node.database.stall();
     tokio::time::sleep(time).await;
-    node.database.stall(false);
+    drop(stall);
     note(system, "stall_database", Some(node), at)
 }
 
@@ -162,20 +170,45 @@ fn cut_database(system: &ChaosSystem, node: &Node) -> Result<()> {
 
 async fn stall_provider(system: &ChaosSystem, node: &Node, time: Duration) -> Result<()> {
     let at = clock::now();
-    node.provider.stall(true);
+    let stall = node.provider.stall();
     tokio::time::sleep(time).await;
-    node.provider.stall(false);
+    drop(stall);
     note(system, "stall_provider", Some(node), at)
 }
 
 /// Cut while it still stands: nothing of what was held must arrive after the visibility delay.
 async fn stall_and_cut_provider(system: &ChaosSystem, node: &Node, time: Duration) -> Result<()> {
     let at = clock::now();
-    node.provider.stall(true);
+    let stall = node.provider.stall();
     tokio::time::sleep(time).await;
     node.provider.cut_all();
-    node.provider.stall(false);
+    drop(stall);
     note(system, "stall_and_cut_provider", Some(node), at)
+}
+
+/// The short one ends while the long one stands, and must let nothing go that the long one holds.
+async fn stall_provider_twice(system: &ChaosSystem, node: &Node, time: Duration) -> Result<()> {
+    let short = async {
+        tokio::time::sleep(time / 3).await;
+        stall_provider(system, node, time / 3).await
+    };
+    let (long, short) = tokio::join!(stall_and_cut_provider(system, node, time), short);
+    long.and(short)
+}
+
+/// All workers lose the database together for longer than a lease, and come back one after the other.
+async fn cut_off_all_workers(system: &ChaosSystem, whom: usize) -> Result<()> {
+    let at = clock::now();
+    let mut workers: Vec<_> = system.workers().collect();
+    let first = whom % workers.len();
+    workers.rotate_left(first);
+    let stalls: Vec<_> = workers.iter().map(|node| node.database.stall()).collect();
+    tokio::time::sleep(LEASE.mul_f64(1.5)).await;
+    for stall in stalls {
+        drop(stall);
+        tokio::time::sleep(BETWEEN_RETURNS).await;
+    }
+    note(system, "cut_off_all_workers", None, at)
 }
 
 fn cut_provider(system: &ChaosSystem, node: &Node) -> Result<()> {

@@ -89,11 +89,9 @@ impl Node {
         self.provider.address().to_string()
     }
 
-    /// Its connections carry again, and its clock is right. A request that the provider hangs on would last for minutes, and a transfer for
+    /// Its clock is right. A request that the provider hangs on would last for minutes, and a transfer for
     /// ten: its connections to the provider are cut once.
     pub(crate) fn mend(&self) {
-        self.database.stall(false);
-        self.provider.stall(false);
         self.provider.cut_all();
         if let Some(file) = &self.clock {
             std::fs::write(file, "+0").ok();

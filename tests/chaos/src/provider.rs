@@ -12,6 +12,8 @@ use crate::system::ChaosSystem;
 /// Kinds of requests that misbehave, four of five times a write.
 struct Ways {
     platform: Platform,
+    sign_in: &'static str,
+    storage: &'static str,
     writes: &'static [(&'static str, &'static str)],
     reads: &'static [(&'static str, &'static str)],
 }
@@ -19,6 +21,8 @@ struct Ways {
 const WAYS: [Ways; 2] = [
     Ways {
         platform: Platform::Clio,
+        sign_in: "/oauth/token",
+        storage: "/storage/*",
         writes: &[
             ("POST", "/api/v4/contacts.json"),
             ("POST", "/api/v4/matters.json"),
@@ -30,6 +34,8 @@ const WAYS: [Ways; 2] = [
     },
     Ways {
         platform: Platform::Test,
+        sign_in: "/oauth/token",
+        storage: "/bytes/*",
         writes: &[
             ("POST", "/v1/contacts"),
             ("POST", "/v1/matters"),
@@ -39,6 +45,12 @@ const WAYS: [Ways; 2] = [
         reads: &[("GET", "/v1/contacts"), ("GET", "/v1/*")],
     },
 ];
+
+const HANGING_SIGN_INS: u32 = 3;
+/// Enough to close the storage's breaker.
+const HANGING_TRANSFERS: u32 = 6;
+const END_TOKENS: &str = "update firm_integrations set token_expires_at = app_now() + (ascii(right(id::text, 1)) % 3) * interval '100 s' \
+     where is_active and ascii(left(id::text, 1)) % 2 = 0";
 
 /// The seed alone decides what.
 pub(crate) async fn misbehave(system: &ChaosSystem, seed: u64) -> Result<()> {
@@ -74,6 +86,38 @@ pub(crate) async fn slow_down(system: &ChaosSystem, times: u32, delay_ms: u64) -
     Ok(())
 }
 
+/// Half of the connections need a new token: some at once, some soon. The sign-ins answer the first of them never.
+pub(crate) async fn hang_sign_in(system: &ChaosSystem) -> Result<()> {
+    for Ways {
+        platform, sign_in, ..
+    } in &WAYS
+    {
+        let app = &system.app;
+        app.fault_at(*platform, "POST", sign_in, HANGING_SIGN_INS, &hang())
+            .await?;
+    }
+    // While the server is away no token ends.
+    let _ = sqlx::query(END_TOKENS).execute(&system.app.admin).await;
+    Ok(())
+}
+
+/// It takes the bytes of the next transfers and says nothing.
+pub(crate) async fn hang_storage(system: &ChaosSystem) -> Result<()> {
+    for Ways {
+        platform, storage, ..
+    } in &WAYS
+    {
+        let app = &system.app;
+        app.fault_at(*platform, "PUT", storage, HANGING_TRANSFERS, &hang())
+            .await?;
+    }
+    Ok(())
+}
+
+fn hang() -> Value {
+    json!({ "hang": true })
+}
+
 fn treatment(random: &mut StdRng) -> (u32, Value) {
     let some = random.random_range(1..4);
     match random.random_range(0..8) {
@@ -91,6 +135,6 @@ fn treatment(random: &mut StdRng) -> (u32, Value) {
             some,
             json!({ "status": 500, "body": "<html><body>Something went wrong</body></html>" }),
         ),
-        _ => (1, json!({ "hang": true })),
+        _ => (1, hang()),
     }
 }

@@ -27,6 +27,14 @@ pub(crate) enum Fault {
     StallProvider(Duration),
     /// What was held never arrives.
     StallAndCutProvider(Duration),
+    /// A short stall within one whose end never lets go what it holds.
+    StallProviderTwice(Duration),
+    /// From the database, for one and a half leases.
+    CutOffAllWorkers,
+    /// Refreshes that are due now are not answered.
+    HangSignIn,
+    /// Storage takes bytes and does not answer.
+    HangStorage,
     CutProvider,
     /// Past its lease, and on again while another worker runs what it held.
     FreezeAtWork,
@@ -47,7 +55,7 @@ pub(crate) struct Planned {
 }
 
 /// How often a fault of a kind falls: the mean time between two of them.
-const RHYTHM: [(u64, Kind); 13] = [
+const RHYTHM: [(u64, Kind); 17] = [
     (45, Kind::RestartFast),
     (45, Kind::RestartImmediate),
     (20, Kind::TerminateBackends),
@@ -55,6 +63,10 @@ const RHYTHM: [(u64, Kind); 13] = [
     (10, Kind::CutDatabase),
     (8, Kind::StallProvider),
     (20, Kind::StallAndCutProvider),
+    (40, Kind::StallProviderTwice),
+    (60, Kind::CutOffAllWorkers),
+    (60, Kind::HangSignIn),
+    (60, Kind::HangStorage),
     (10, Kind::CutProvider),
     (16, Kind::FreezeAtWork),
     (20, Kind::FreezeAtIntent),
@@ -72,6 +84,10 @@ enum Kind {
     CutDatabase,
     StallProvider,
     StallAndCutProvider,
+    StallProviderTwice,
+    CutOffAllWorkers,
+    HangSignIn,
+    HangStorage,
     CutProvider,
     FreezeAtWork,
     FreezeAtIntent,
@@ -122,6 +138,10 @@ impl Kind {
             Self::CutDatabase => Fault::CutDatabase,
             Self::StallProvider => Fault::StallProvider(seconds(SHORT_STALL_MS)),
             Self::StallAndCutProvider => Fault::StallAndCutProvider(seconds(2_000..8_000)),
+            Self::StallProviderTwice => Fault::StallProviderTwice(seconds(3_000..8_000)),
+            Self::CutOffAllWorkers => Fault::CutOffAllWorkers,
+            Self::HangSignIn => Fault::HangSignIn,
+            Self::HangStorage => Fault::HangStorage,
             Self::CutProvider => Fault::CutProvider,
             Self::FreezeAtWork => Fault::FreezeAtWork,
             Self::FreezeAtIntent => Fault::FreezeAtIntent,

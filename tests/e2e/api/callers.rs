@@ -277,6 +277,7 @@ async fn the_description_gives_each_route_the_roles_that_were_agreed() {
         ("POST /api/v1/jobs/{id}/skip", admins.clone()),
         ("POST /api/v1/jobs/{id}/cancel", admins.clone()),
         ("POST /api/v1/jobs/{id}/run-now", admins.clone()),
+        ("POST /api/v1/jobs/{id}/adopt", admins.clone()),
         ("GET /api/v1/batches/{id}", admins.clone()),
         ("POST /api/v1/batches/{id}/cancel", admins.clone()),
         ("GET /api/v1/pauses", admins.clone()),

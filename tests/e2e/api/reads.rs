@@ -41,11 +41,11 @@ async fn the_worst_lists_and_many_waits_refuse_no_event() {
         app.tokens.firm_admin(matter.firm).unwrap(),
         app.tokens.operator().unwrap(),
     );
-    let mut others = JoinSet::new();
+    let (mut readers, mut waiting) = (JoinSet::new(), JoinSet::new());
     for number in 0..16 {
         let token = if number % 2 == 0 { &admin } else { &operator };
         let request = app.ask(Method::GET, FAILURES).bearer_auth(token);
-        others.spawn(async move { request.send().await.unwrap().status().as_u16() });
+        readers.spawn(async move { request.send().await.unwrap().status().as_u16() });
     }
     for number in 0..50 {
         let request = app
@@ -54,7 +54,7 @@ async fn the_worst_lists_and_many_waits_refuse_no_event() {
             .header("prefer", "wait=5")
             .header("idempotency-key", number.to_string())
             .json(&json!({ "matter_id": matter.id }));
-        others.spawn(async move { request.send().await.unwrap().status().as_u16() });
+        waiting.spawn(async move { request.send().await.unwrap().status().as_u16() });
     }
 
     for number in 0..300 {
@@ -65,9 +65,14 @@ async fn the_worst_lists_and_many_waits_refuse_no_event() {
         assert_eq!(answer.status, 202, "{answer:?}");
     }
 
-    while let Some(status) = others.join_next().await {
+    while let Some(status) = waiting.join_next().await {
         let status = status.unwrap();
         assert!([200, 202, 429].contains(&status), "{status}");
+    }
+    // A list that takes longer than a read may is refused: on a busy machine some of these are.
+    while let Some(status) = readers.join_next().await {
+        let status = status.unwrap();
+        assert!([200, 429, 503].contains(&status), "{status}");
     }
 }
 

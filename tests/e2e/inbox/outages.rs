@@ -100,13 +100,13 @@ async fn a_postgres_that_hangs_delays_nobody_for_long_and_is_used_again_afterwar
         system.send(request).await.unwrap().status
     };
 
-    proxy.stall(true);
+    let stall = proxy.stall();
     let mut answers = Vec::new();
     for number in 0..20 {
         answers.push(post(format!("during-{number:02}")).await);
     }
     let waiting = system.taken_of(&ingress, "redis").await;
-    proxy.stall(false);
+    drop(stall);
     let again = eventually(SOON, || async {
         post("after".to_owned()).await;
         (system.taken_of(&ingress, "postgres").await > 0.0).then_some(())

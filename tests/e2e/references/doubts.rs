@@ -5,6 +5,7 @@ use std::time::Duration;
 use harness::app::{Matter, Person};
 use harness::{AppSettings, eventually};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::EMAIL;
 use crate::support::{SOON, TestApp, start_with};
@@ -100,5 +101,55 @@ async fn a_matter_whose_reference_a_person_empties_within_the_doubt_is_never_dou
         lines.contains(&"sync_matter failed duplicate_suspected".to_owned()),
         "{lines:?}"
     );
+    choose(&app, matter, &id).await;
     app.finish().await;
+}
+
+/// A firm's admin says which record it is: none but a named one, and only once.
+async fn choose(app: &TestApp, matter: Matter, id: &Value) {
+    let failed = "select id from jobs where state = 'failed' and code = 'duplicate_suspected'";
+    let job: Uuid = sqlx::query_scalar(failed)
+        .fetch_one(&app.admin)
+        .await
+        .unwrap();
+    let token = app.tokens.firm_admin(matter.firm).unwrap();
+    let path = format!("/api/v1/jobs/{job}/adopt");
+    for wrong in [
+        json!({ "external_id": "1" }),
+        json!({ "external_id": "" }),
+        json!({ "external_id": format!("{id}\u{0}") }),
+        json!({ "external_id": id }),
+        json!({}),
+        json!({ "external_id": id.to_string(), "more": 1 }),
+    ] {
+        let refused = app.post(&path, &token, &wrong).await.unwrap();
+        assert_eq!(refused.status, 422, "{wrong}: {refused:?}");
+    }
+    let chosen = json!({ "external_id": id.to_string() });
+    let of_another = app.tokens.firm_admin(Uuid::from_u128(7)).unwrap();
+    assert_eq!(
+        app.post(&path, &of_another, &chosen).await.unwrap().status,
+        404
+    );
+    app.clear_clio_calls().await.unwrap();
+
+    let answer = app.post(&path, &token, &chosen).await.unwrap();
+    assert_eq!(answer.body, json!({ "outcome": "queued" }));
+    app.settled(SOON).await.unwrap();
+
+    let again = app.post(&path, &token, &chosen).await.unwrap();
+    assert_eq!(again.status, 409, "{again:?}");
+    let calls = app.clio_calls().await.unwrap();
+    assert!(
+        !calls
+            .iter()
+            .any(|call| call.starts_with("POST /api/v4/matters")
+                || call.starts_with("POST /api/v4/contacts")),
+        "{calls:?}"
+    );
+    let linked = "select count(*) from links k join integration_sync_logs l on l.matter_id = k.record_id and l.external_id = k.external_id
+        where k.kind = 'matter' and k.state = 'linked' and k.swept = 2 and l.status = 'success' and l.details->'suspected' is null";
+    assert_eq!(app.count(linked).await.unwrap(), 1);
+    let recorded = "select count(*) from activity where kind = 'adopt_record' and details->>'external_id' is not null";
+    assert_eq!(app.count(recorded).await.unwrap(), 1);
 }

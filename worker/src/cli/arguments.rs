@@ -94,6 +94,8 @@ pub(super) enum JobsVerb {
     Cancel { id: Uuid },
     /// Let a waiting job not wait for its own time
     RunNow { id: Uuid },
+    /// Say which record at the provider is the one that a job with `duplicate_suspected` has created, and retry the job
+    Adopt { id: Uuid, external_id: String },
     /// Failed jobs by cause
     Failures {
         #[command(flatten)]

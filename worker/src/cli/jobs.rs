@@ -1,8 +1,8 @@
 //! `casehug-worker jobs …`
 
 use anyhow::Context;
-use shared::domain::{ConnectionId, JobId};
-use shared::queue::admin::{self, Act, JobDetail, JobFilter, JobPage, JobView, Seek};
+use shared::domain::{ConnectionId, ExternalId, JobId};
+use shared::queue::admin::{self, Act, Acted, JobDetail, JobFilter, JobPage, JobView, Seek};
 use uuid::Uuid;
 
 use super::AdminContext;
@@ -30,6 +30,7 @@ pub(super) async fn run(context: &AdminContext, verb: JobsVerb) -> anyhow::Resul
         JobsVerb::Skip { id } => act(context, Act::Skip, id).await,
         JobsVerb::Cancel { id } => act(context, Act::Cancel, id).await,
         JobsVerb::RunNow { id } => act(context, Act::RunNow, id).await,
+        JobsVerb::Adopt { id, external_id } => adopt(context, id, external_id).await,
         JobsVerb::Failures { filter } => failures(context, &filter.of(context.firm, None)).await,
         JobsVerb::Probe {
             connection,
@@ -150,7 +151,19 @@ async fn act(context: &AdminContext, act: Act, id: Uuid) -> anyhow::Result<()> {
     let mut db = context.begin().await?;
     let acted = admin::act(&mut db, context.firm, act, JobId(id), &context.author).await?;
     db.commit().await?;
-    context.form.show(&acted, |acted| {
+    show_acted(context, &acted)
+}
+
+async fn adopt(context: &AdminContext, id: Uuid, external_id: String) -> anyhow::Result<()> {
+    let mut db = context.begin().await?;
+    let chosen = ExternalId(external_id);
+    let acted = admin::adopt(&mut db, context.firm, JobId(id), &chosen, &context.author).await?;
+    db.commit().await?;
+    show_acted(context, &acted)
+}
+
+fn show_acted(context: &AdminContext, acted: &Acted) -> anyhow::Result<()> {
+    context.form.show(acted, |acted| {
         let joined = acted.joined.map(|duplicate| format!(" job {duplicate}"));
         vec![vec![format!(
             "{}{}",

@@ -2,7 +2,7 @@
 
 use shared::db::links;
 use shared::domain::link::LinkKind;
-use shared::domain::outcome::{Failure, Instruction};
+use shared::domain::outcome::{Failure, Instruction, Suspected};
 use shared::domain::{ExternalId, LinkId};
 use shared::providers::CallError;
 
@@ -29,7 +29,7 @@ impl Context<'_> {
             }
             (1, _) => Ok(Found::Sent(found.remove(0))),
             (0, false) => Ok(Found::Resembling(resembling)),
-            _ => Err(suspected(&found)),
+            _ => Err(suspected(look.link, found)),
         }
     }
 
@@ -74,16 +74,22 @@ pub(super) fn only_one(mut found: Vec<ExternalId>) -> Result<Option<ExternalId>,
     Ok(found.pop())
 }
 
-/// An answer was lost, and each of these may be what was created.
-pub(crate) fn suspected(found: &[ExternalId]) -> CallError {
-    Instruction::Fail(Failure::new(
+/// An answer was lost, and each of these may be what was created. `link` is the one that waits for its record.
+pub(crate) fn suspected(link: LinkId, records: Vec<ExternalId>) -> CallError {
+    let failure = Failure::new(
         "duplicate_suspected",
         format!(
             "the answer to a create was lost, and these records at the provider may be what was created: {}",
-            list(found)
+            list(&records)
         ),
-        "make the record at the provider and the one in CaseHug agree (name, e-mail, phone), or delete or merge it there, then retry",
-    ))
+        "choose the one that it is (adopt), or make the record at the provider and the one in CaseHug agree (name, e-mail, phone), or \
+         delete or merge it there and retry",
+    );
+    let suspected = Some(Suspected { link, records });
+    Instruction::Fail(Failure {
+        suspected,
+        ..failure
+    })
     .into()
 }
 

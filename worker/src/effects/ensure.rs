@@ -123,7 +123,7 @@ impl Context<'_> {
                         return Ok(ensured(look.link, id, How::Found, replaced));
                     }
                     Found::Nothing => {}
-                    Found::Resembling(records) => return Err(suspected(&records)),
+                    Found::Resembling(records) => return Err(suspected(look.link, records)),
                 },
                 Step::Search(link) => {
                     let found = self.find(record, link, false).await?;
@@ -186,7 +186,7 @@ impl Context<'_> {
             // Corrected in the same way on both sides, it is found by what CaseHug says now.
             Found::Resembling(records) => match self.search(record, link).await? {
                 Some(id) => Ok(Some(id)),
-                None => Err(suspected(&records)),
+                None => Err(suspected(link, records)),
             },
         }
     }

@@ -196,6 +196,9 @@ fn failed(blank: Outcome, failure: Failure) -> Outcome {
     if let Some(sealed) = failure.provider_words {
         details.insert("provider_words".to_owned(), json!({ "sealed": sealed }));
     }
+    if let Some(suspected) = failure.suspected {
+        details.insert("suspected".to_owned(), json!(suspected));
+    }
     Outcome {
         effect: "fail",
         log_status: "failed",

@@ -88,7 +88,7 @@ impl Record for MatterRecord<'_> {
         let found = context.untaken(kind, looked.found).await?;
         let resembling = context.untaken(kind, looked.resembling).await?;
         match (found.is_empty(), resembling.is_empty()) {
-            (true, false) => Err(suspected(&resembling)),
+            (true, false) => Err(suspected(link, resembling)),
             _ => Ok(Some(found)),
         }
     }

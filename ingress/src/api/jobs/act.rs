@@ -1,15 +1,17 @@
-//! `POST /api/v1/jobs/{id}/retry|skip|cancel|run-now`: what a person does to one job.
+//! `POST /api/v1/jobs/{id}/retry|skip|cancel|run-now|adopt`: what a person does to one job.
 
 use axum::Json;
 use axum::extract::State;
-use shared::domain::{FirmId, JobId};
+use serde::Deserialize;
+use shared::domain::{ExternalId, FirmId, JobId};
 use shared::queue::admin::{self, Act, Acted};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::show::FirmQuery;
 use crate::auth::Caller;
-use crate::body::{IdPath, QueryOf};
-use crate::error::{ApiResult, ErrorBody};
+use crate::body::{IdPath, ObjectBody, QueryOf};
+use crate::error::{ApiError, ApiResult, ErrorBody};
 use crate::state::AppState;
 
 /// Puts a failed job at its lane's end; its history goes on. A waiting job that does the same is joined.
@@ -58,6 +60,38 @@ pub(crate) async fn run_job_now(
     QueryOf(query): QueryOf<FirmQuery>,
 ) -> ApiResult<Json<Acted>> {
     act(&state, &caller, query, id, Act::RunNow).await
+}
+
+/// Which record.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdoptBody {
+    /// One of `details.suspected.records`.
+    external_id: String,
+}
+
+/// Says which of the suspected records is the one that was created (`duplicate_suspected`): it is linked, and the job is retried.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/adopt", request_body = AdoptBody, params(("id" = Uuid, Path), FirmQuery), security(("bearer" = ["firm_admin", "operator"])),
+    responses((status = 200, body = Acted), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
+pub(crate) async fn adopt_record(
+    State(state): State<AppState>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    QueryOf(query): QueryOf<FirmQuery>,
+    ObjectBody(body): ObjectBody<AdoptBody>,
+) -> ApiResult<Json<Acted>> {
+    if body.external_id.contains('\0') {
+        return Err(ApiError::field(
+            "external_id",
+            "must not hold a null character",
+        ));
+    }
+    let firm = caller.whose(query.firm_id.map(FirmId))?;
+    let mut db = state.of(firm).await?;
+    let chosen = ExternalId(body.external_id);
+    let acted = admin::adopt(&mut db, firm, JobId(id), &chosen, &caller.subject).await?;
+    db.commit().await?;
+    Ok(Json(acted))
 }
 
 async fn act(

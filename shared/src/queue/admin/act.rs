@@ -1,4 +1,4 @@
-//! Acts: retry, skip, cancel, run now. Each is recorded with who and when in the commit that does it.
+//! Acts: retry, skip, cancel, run now, adopt. Each is recorded with who and when in the commit that does it.
 
 use serde::Serialize;
 use serde_json::json;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Whose;
 use crate::db::{Database, activity};
-use crate::domain::{ConnectionId, FirmId, JobId};
+use crate::domain::{ConnectionId, ExternalId, FirmId, JobId};
 use crate::queue::notify_ready;
 
 /// The most cancelled jobs that are tidied away at once.
@@ -47,6 +47,8 @@ pub enum ActError {
     NotFound,
     #[error("the job's state does not allow it")]
     WrongState,
+    #[error("this record is not among those that may be the one that was created")]
+    NotSuspected,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
@@ -81,19 +83,56 @@ pub async fn act(
     author: &str,
 ) -> Result<Acted, ActError> {
     let row = change(db, whose, act, job).await?;
+    record(db, row, act.as_str(), job, author, None).await
+}
+
+/// Links the record that a person has chosen among those that may be the one that a job has created, and retries the job; the caller
+/// commits.
+///
+/// # Errors
+/// See [`ActError`].
+pub async fn adopt(
+    db: &mut PgConnection,
+    whose: Whose,
+    job: JobId,
+    external_id: &ExternalId,
+    author: &str,
+) -> Result<Acted, ActError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select outcome, firm_id, connection_id, duplicate, due from queue_adopt($1, $2, $3)",
+        whose.map(|firm| firm.0),
+        job.0,
+        external_id.0
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    record(db, row, "adopt_record", job, author, Some(external_id)).await
+}
+
+async fn record(
+    db: &mut PgConnection,
+    row: Row,
+    act: &'static str,
+    job: JobId,
+    author: &str,
+    adopted: Option<&ExternalId>,
+) -> Result<Acted, ActError> {
     let (Some(outcome), Some(firm)) = (row.outcome, row.firm_id) else {
         return Err(ActError::NotFound);
     };
-    if outcome == "wrong_state" {
-        return Err(ActError::WrongState);
+    match outcome.as_str() {
+        "wrong_state" => return Err(ActError::WrongState),
+        "not_suspected" => return Err(ActError::NotSuspected),
+        _ => {}
     }
     let entry = activity::Entry {
         firm_id: Some(FirmId(firm)),
         connection_id: row.connection_id.map(ConnectionId),
-        act: act.as_str(),
+        act,
         author,
         subject: Some(job.0),
-        details: json!({ "outcome": outcome, "joined": row.duplicate }),
+        details: json!({ "outcome": outcome, "joined": row.duplicate, "external_id": adopted }),
     };
     activity::insert(db, &entry).await?;
     let due: Vec<_> = row.due.unwrap_or_default();

@@ -11,7 +11,7 @@ mod list;
 mod probe;
 mod show;
 
-pub use act::{Act, ActError, Acted, act};
+pub use act::{Act, ActError, Acted, act, adopt};
 pub use batch::{
     Batch, BatchStep, MOST_IN_A_BATCH, begin_batch, cancel_batch, count_matching, find_batch, step,
 };

@@ -17,7 +17,7 @@ pub(super) type Upstream = BufWriter<OwnedWriteHalf>;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) record: Arc<Record>,
-    pub(super) stalled: watch::Receiver<bool>,
+    pub(super) stalls: watch::Receiver<u32>,
     pub(super) closed: CancellationToken,
     /// A message on its way up stands still, so the connection must outlive its peers.
     pub(super) holding: watch::Sender<bool>,
@@ -40,7 +40,11 @@ impl Link {
     /// Waits until the connection does not stand still. What stood when it was cut never goes on: it would arrive at any time later,
     /// as if a network had kept it.
     pub(super) async fn unstalled(&self) {
-        self.stalled.clone().wait_for(|stalled| !stalled).await.ok();
+        self.stalls
+            .clone()
+            .wait_for(|stalls| *stalls == 0)
+            .await
+            .ok();
         if self.closed.is_cancelled() {
             std::future::pending::<()>().await;
         }

@@ -40,11 +40,22 @@ pub struct Proxy {
     accepting: JoinHandle<()>,
 }
 
+/// Ends with the value, and lets go what no other stall holds.
+#[derive(Debug)]
+pub struct Stall(Arc<Shared>);
+
+impl Drop for Stall {
+    fn drop(&mut self) {
+        self.0.stalls.send_modify(|stalls| *stalls -= 1);
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     protocol: Protocol,
     record: Arc<Record>,
-    stalled: watch::Sender<bool>,
+    /// How many stalls stand.
+    stalls: watch::Sender<u32>,
     route: Mutex<Route>,
 }
 
@@ -70,7 +81,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             protocol,
             record: Arc::default(),
-            stalled: watch::Sender::new(false),
+            stalls: watch::Sender::new(0),
             route: Mutex::new(route),
         });
         let address = listener.local_addr()?;
@@ -111,9 +122,11 @@ impl Proxy {
         std::mem::take(&mut route.closed).cancel();
     }
 
-    /// While stalled, connections stand and nothing passes.
-    pub fn stall(&self, stalled: bool) {
-        self.shared.stalled.send_replace(stalled);
+    /// While any stall stands, connections stand and nothing passes.
+    #[must_use]
+    pub fn stall(&self) -> Stall {
+        self.shared.stalls.send_modify(|stalls| *stalls += 1);
+        Stall(Arc::clone(&self.shared))
     }
 
     /// While not passing, new connections are closed at once.
@@ -142,7 +155,7 @@ impl Shared {
     fn link(&self, closed: CancellationToken) -> Link {
         Link {
             record: Arc::clone(&self.record),
-            stalled: self.stalled.subscribe(),
+            stalls: self.stalls.subscribe(),
             closed,
             holding: watch::Sender::new(false),
             delivering: watch::Sender::new(false),

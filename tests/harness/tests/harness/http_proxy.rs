@@ -231,7 +231,8 @@ async fn a_server_that_is_gone_ends_the_connection_and_a_new_one_finds_the_new_s
 async fn a_stalled_proxy_passes_nothing_and_a_cut_ends_everything() {
     let scene = Scene::set().await;
 
-    scene.proxy.stall(true);
+    let (stall, other) = (scene.proxy.stall(), scene.proxy.stall());
+    drop(other);
     let client = scene.post("123");
     let arrived = eventually(Duration::from_millis(200), || async {
         (scene.counted() > 0).then_some(())
@@ -240,7 +241,7 @@ async fn a_stalled_proxy_passes_nothing_and_a_cut_ends_everything() {
     scene.proxy.cut_all();
 
     client.await.unwrap().unwrap_err();
-    scene.proxy.stall(false);
+    drop(stall);
     assert_eq!(scene.post("12").await.unwrap().unwrap(), "2");
     assert_eq!(scene.counted(), 2);
 }

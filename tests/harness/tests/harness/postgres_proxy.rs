@@ -288,11 +288,11 @@ async fn connections_are_cut_refused_and_stalled() {
     client.ping().await.unwrap();
     scene.proxy.pass(true);
 
-    scene.proxy.stall(true);
+    let stall = scene.proxy.stall();
     let ping = tokio::spawn(async move { client.ping().await });
     let quick = std::time::Duration::from_millis(100);
     assert!(tokio::time::timeout(quick, scene.connect()).await.is_err());
     assert!(!ping.is_finished());
-    scene.proxy.stall(false);
+    drop(stall);
     ping.await.unwrap().unwrap();
 }

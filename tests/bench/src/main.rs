@@ -27,12 +27,13 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use benches::{
-    blocked, budget, cap, depth, drain, fairness, ingress, pickup, rolling, soak, takeover, xmin,
+    blocked, budget, cap, deep, depth, drain, fairness, ingress, pickup, readers, rolling, soak,
+    takeover, xmin,
 };
 
-const NAMES: [&str; 12] = [
-    "blocked", "budget", "cap", "depth", "drain", "fairness", "ingress", "pickup", "rolling",
-    "soak", "takeover", "xmin",
+const NAMES: [&str; 14] = [
+    "blocked", "budget", "cap", "deep", "depth", "drain", "fairness", "ingress", "pickup",
+    "readers", "rolling", "soak", "takeover", "xmin",
 ];
 
 #[tokio::main]
@@ -54,11 +55,13 @@ async fn run(name: &str) -> Result<bool> {
         "blocked" => blocked::run().await,
         "budget" => budget::run().await,
         "cap" => cap::run().await,
+        "deep" => deep::run().await,
         "depth" => depth::run().await,
         "drain" => drain::run().await,
         "fairness" => fairness::run().await,
         "ingress" => ingress::run().await,
         "pickup" => pickup::run().await,
+        "readers" => readers::run().await,
         "rolling" => rolling::run().await,
         "soak" => soak::run().await,
         "takeover" => takeover::run().await,

@@ -1,7 +1,7 @@
 //! One connection that stays open and posts one event after the other.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use crate::clock;
 use crate::workload::Workload;
 
-pub(super) struct Caller {
+pub(crate) struct Caller {
     sender: SendRequest<Full<Bytes>>,
     host: String,
     token: Arc<str>,
@@ -24,14 +24,14 @@ pub(super) struct Caller {
 
 /// What was sent; latencies and `in_time` are of what was answered in the measured time alone.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
-    pub(super) accepted: u64,
-    pub(super) in_time: u64,
-    pub(super) waited_ms: Vec<f64>,
+pub(crate) struct Sent {
+    pub(crate) accepted: u64,
+    pub(crate) in_time: u64,
+    pub(crate) waited_ms: Vec<f64>,
 }
 
 impl Sent {
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.in_time += other.in_time;
         self.waited_ms.extend(other.waited_ms);
@@ -39,7 +39,7 @@ impl Sent {
 }
 
 impl Caller {
-    pub(super) async fn connect(host: &str, token: Arc<str>) -> Result<Self> {
+    pub(crate) async fn connect(host: &str, token: Arc<str>) -> Result<Self> {
         let stream = TcpStream::connect(host)
             .await
             .context("connect to ingress")?;
@@ -53,7 +53,7 @@ impl Caller {
         })
     }
 
-    pub(super) async fn call_until(&mut self, from: Instant, until: Instant) -> Result<Sent> {
+    pub(crate) async fn call_until(&mut self, from: Instant, until: Instant) -> Result<Sent> {
         let mut sent = Sent::default();
         loop {
             let began = clock::now();
@@ -68,6 +68,28 @@ impl Caller {
                 sent.waited_ms.push((ended - began).as_secs_f64() * 1000.0);
             }
         }
+    }
+
+    /// One event each time, however long the last one took.
+    pub(crate) async fn call_at_pace(
+        &mut self,
+        pace: Duration,
+        from: Instant,
+        until: Instant,
+    ) -> Result<Sent> {
+        let mut sent = Sent::default();
+        let mut turns = tokio::time::interval(pace);
+        while clock::now() < until {
+            turns.tick().await;
+            let began = clock::now();
+            self.call().await?;
+            sent.accepted += 1;
+            if began >= from {
+                sent.in_time += 1;
+                sent.waited_ms.push(began.elapsed().as_secs_f64() * 1000.0);
+            }
+        }
+        Ok(sent)
     }
 
     async fn call(&mut self) -> Result<()> {

@@ -2,7 +2,7 @@
 //! pgbench with as many clients that commit the same row one by one.
 //! Options: SECONDS (of each measurement), ROUNDS.
 
-mod client;
+pub(crate) mod client;
 
 use std::sync::Arc;
 use std::time::Duration;

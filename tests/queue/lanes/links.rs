@@ -4,6 +4,7 @@ use shared::db::links;
 use sqlx::Row;
 use uuid::Uuid;
 
+use crate::support::SOON;
 use crate::test_queue::{Leased, TestQueue};
 
 const SUPERSEDE: &str = "select link_supersede($1, $2, $3, 'gone')";
@@ -69,6 +70,33 @@ async fn a_lane_that_was_leased_anew_refuses_its_last_fence() {
 
     let superseded = "select count(*) from links where superseded_at is not null";
     assert_eq!(queue.count(superseded).await, 1);
+}
+
+/// Another lane's claim has the link's row; meanwhile this lane is taken over.
+#[tokio::test]
+async fn a_fence_that_ends_while_its_statement_waits_for_the_row_writes_no_link() {
+    let queue = TestQueue::start(1, 1).await;
+    let link = Uuid::from_u128(20);
+    let job = holding(&queue, Uuid::from_u128(10), link).await;
+    let mut claim = queue.admin.begin().await.unwrap();
+    sqlx::query("update links set swept = swept")
+        .execute(&mut *claim)
+        .await
+        .unwrap();
+    let supersedes = queue.writes_link(SUPERSEDE, link, &job);
+    let ends = async {
+        let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        let waiting = async || (queue.count(waits).await == 1).then_some(());
+        harness::eventually(SOON, waiting).await.unwrap();
+        lose_the_lane(&queue, &job).await;
+        claim.commit().await.unwrap();
+    };
+
+    let (written, ()) = tokio::join!(supersedes, ends);
+
+    assert!(!written);
+    let superseded = "select count(*) from links where superseded_at is not null";
+    assert_eq!(queue.count(superseded).await, 0);
 }
 
 #[tokio::test]

@@ -30,6 +30,9 @@ begin
     update links link set
       state = 'creating',
       sent = p_sent,
+      -- The sweep has looked twice for an earlier doubt: this intent may have one of its own.
+      doubted_at = case when link.swept < 2 then link.doubted_at end,
+      swept = case when link.swept < 2 then link.swept else 0 end,
       send_until = app_now() + (v_answer.wait_ms + p_send_ms) * interval '1 ms'
     where link.id = p_link and link.holder_lane = p_lane and link.holder_fence = p_fence and link.state = 'claimed'
       and num_nulls(link.superseded_at) = 1;

@@ -75,7 +75,7 @@ async fn a_lane_that_was_leased_anew_refuses_its_last_fence() {
 /// Another lane's claim has the link's row; meanwhile this lane is taken over.
 #[tokio::test]
 async fn a_fence_that_ends_while_its_statement_waits_for_the_row_writes_no_link() {
-    let queue = TestQueue::start(1, 1).await;
+    let queue = TestQueue::start(1, 4).await;
     let link = Uuid::from_u128(20);
     let job = holding(&queue, Uuid::from_u128(10), link).await;
     let mut claim = queue.admin.begin().await.unwrap();
@@ -191,6 +191,32 @@ async fn a_second_doubt_of_a_link_has_its_own_two_looks() {
     assert_eq!(row.get::<String, _>("verdict"), "in_doubt");
     let fresh = "select count(*) from links where swept = 0 and doubted_at > app_now() - interval '1 minute'";
     assert_eq!(queue.count(fresh).await, 1);
+}
+
+/// The sweep has looked twice for the first doubt; the job of the second one ends, and no claim meets its link.
+#[tokio::test]
+async fn a_second_doubt_that_no_job_meets_is_swept() {
+    let queue = TestQueue::start(1, 1).await;
+    let (me, link) = (Uuid::from_u128(10), Uuid::from_u128(20));
+    let job = holding(&queue, me, link).await;
+    let swept = "update links set doubted_at = app_now() - interval '2 days', swept = $1";
+    for (looks, due) in [(2_i16, 1), (1, 1), (0, 1)] {
+        sqlx::query(swept)
+            .bind(looks)
+            .execute(&queue.admin)
+            .await
+            .unwrap();
+        sqlx::query("update links set state = 'claimed'")
+            .execute(&queue.admin)
+            .await
+            .unwrap();
+
+        assert_eq!(queue.permit(me, &job, link).await, "go");
+
+        let in_doubt = "select count(*) from links where swept < 2
+          and link_doubted_since(doubted_at, state, send_until) < app_now() + interval '1 minute'";
+        assert_eq!(queue.count(in_doubt).await, due, "after {looks} looks");
+    }
 }
 
 /// Two clients with one e-mail meet in one link; the first never sent. The doubt belongs to the one that sends.

@@ -40,10 +40,13 @@ const READS: &str = "it only reads, for people or for metrics; no step follows f
 const TIMES: &str = "it says when; the model has no clock, and any wait may be over";
 const SCHEDULING: &str = "it decides which lanes are visited first; the model tries every order";
 const BATCHES: &str = "a batch calls `queue_requeue` job by job, as a retry does";
+const CHOICE: &str = "a person names the record that a look has found; it writes only where no lane runs at the link, and what is linked \
+    is never created";
 const SIGHT: &str = "it serves platforms that show a record some time after they have accepted it";
 
 /// Functions that no module follows, and why.
 pub const LEFT_OUT: &[(&str, &str)] = &[
+    ("link/link_adopt.sql", CHOICE),
     (
         "link/link_find_same_bytes.sql",
         "the documents of the model hold different bytes",
@@ -61,6 +64,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "link/link_set_transferred.sql",
         "it spares a second transfer of the same bytes, which would do no harm",
     ),
+    ("queue/queue_adopt.sql", CHOICE),
     (
         "queue/queue_begin_transfer.sql",
         "a transfer only counts apart under the cap",

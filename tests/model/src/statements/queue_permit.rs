@@ -19,7 +19,7 @@ pub const LOOKED_AT: LookedAt = &[
     ),
     (
         "queue/queue_permit.sql",
-        "70cf5fcc7fdf84f0962087346f5a3a01b4603236a3a811bdd5702004de129702",
+        "1da70347584c591a69e38e2a00698293a45920d103353f38080f75c00624cd7c",
     ),
 ];
 

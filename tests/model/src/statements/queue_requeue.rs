@@ -15,7 +15,7 @@ pub const LOOKED_AT: LookedAt = &[
     ),
     (
         "queue/queue_requeue.sql",
-        "afe24949049553a4f918472ef1fa44de788ed830b46d1e470c3d17d83acd7558",
+        "b4f421f6f3baae36fcf3859a23411bdfb73e4aa460759008de91713b2ce82b7b",
     ),
 ];
 

@@ -112,7 +112,7 @@ async fn relay(
         .bind(i64::try_from(documents)?)
         .bind(i32::try_from(times)?);
     events.execute(admin).await?;
-    sqlx::query("select pg_notify('casehug_events', '')")
+    sqlx::query("select pg_notify('casehug_inbox', '')")
         .execute(admin)
         .await?;
     harness::eventually(WITHIN, || async {

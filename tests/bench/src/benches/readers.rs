@@ -24,11 +24,13 @@ const CALLERS: usize = 8;
 const PACE: Duration = Duration::from_millis(25);
 const MOST_RATIO: f64 = 1.25;
 const AIM: &str = "p99 of POST /events beside 16 readers of the longest list and 50 callers who wait is at most 1.25 x alone; none is refused";
-/// Failed jobs of one firm, each with a long message of its own, as an older release left them: the list of failures reads them all.
-const FAILED: &str = "insert into jobs (id, firm_id, connection_id, lane, seq, kind, state, run_id, run_at, created_at, code, error_message, failed_at)
+/// Failed jobs of one firm, each with a long message: the list of failures reads them all.
+const FAILED: &str = "insert into jobs (id, firm_id, connection_id, lane, seq, kind, state, run_id, run_at, created_at, code, error_message, cause, failed_at)
     select gen_random_uuid(), $1, c.id, 'lane', n, 'sync_matter', 'failed', gen_random_uuid(), now(), now(), 'provider_invalid',
-      repeat('\"a' || n || '\" ''b'' ', 20), now()
-    from generate_series(1, 60000) n cross join (select id from firm_integrations where firm_id = $1) c";
+      said.words, queue_cause(said.words), now()
+    from generate_series(1, 60000) n
+    cross join lateral (select repeat('\"a' || n || '\" ''b'' ', 20) as words) said
+    cross join (select id from firm_integrations where firm_id = $1) c";
 
 pub(crate) async fn run() -> Result<bool> {
     let length = options::seconds(15)?;

@@ -3,7 +3,7 @@
 use std::io::{Seek, SeekFrom, Write};
 use std::time::Duration;
 
-use harness::app::Person;
+use harness::app::{Person, Upload};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -30,16 +30,22 @@ async fn four_files_of_a_gibibyte_at_once_leave_the_workers_memory_flat() {
             .unwrap();
         let matter = app.matter(firm, client, "Lee v. Lee", None).await.unwrap();
         let id = Uuid::from_u128(0xfeed_0000 + number);
+        let large = Upload { id, matter };
         // Mostly holes, but no two files are equal and their ends count.
-        let mut file =
-            std::fs::File::create(app.folder.join("files").join(id.to_string())).unwrap();
+        let mut file = std::fs::File::create(app.file_of(&large).unwrap()).unwrap();
         file.write_all(format!("file {number}").as_bytes()).unwrap();
         file.seek(SeekFrom::Start(GIB - 4)).unwrap();
         file.write_all(b"end!").unwrap();
         uploads.push(
-            app.upload_at(id, matter, "scan.tiff", Some("image/tiff"), &id.to_string())
-                .await
-                .unwrap(),
+            app.upload_at(
+                id,
+                matter,
+                "scan.tiff",
+                Some("image/tiff"),
+                &large.storage_path(),
+            )
+            .await
+            .unwrap(),
         );
     }
     let idle = app.workers[0].rss().unwrap();

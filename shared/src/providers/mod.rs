@@ -90,7 +90,8 @@ pub struct NewDocument {
     pub upload_id: UploadId,
     pub matter: ExternalId,
     pub file_name: String,
-    pub content_type: String,
+    /// `type/subtype`; none where the platform is to tell by the name.
+    pub content_type: Option<String>,
     pub size: u64,
 }
 

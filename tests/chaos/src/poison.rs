@@ -51,7 +51,7 @@ async fn upload(system: &ChaosSystem, matter: Matter) -> Result<uuid::Uuid> {
         .app
         .upload(matter, "film.mp4", Some("video/mp4"), b"")
         .await?;
-    let path = system.app.folder.join("files").join(upload.id.to_string());
+    let path = system.app.file_of(&upload)?;
     File::options()
         .write(true)
         .open(path)?

@@ -1,5 +1,7 @@
 //! Documents that must not leave, or cannot, and bytes that leave once.
 
+use harness::app::Person;
+
 use crate::support::{SOON, start};
 
 #[tokio::test]
@@ -36,11 +38,29 @@ async fn only_approved_documents_leave_and_the_same_bytes_leave_once() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_missing_or_changed_fails_with_what_to_do() {
+async fn a_file_that_is_missing_or_changed_or_another_firms_fails_before_a_byte_leaves() {
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();
+    let stranger = app
+        .firm_with_matter(4100, &Person::new("Bo", "Xi", None))
+        .await;
+    let theirs = app
+        .upload(stranger, "theirs.pdf", None, b"c")
+        .await
+        .unwrap();
+    let stolen = app.upload(matter, "c.pdf", None, b"d").await.unwrap();
+    sqlx::query("update uploads set storage_path = $1 where id = $2")
+        .bind(theirs.storage_path())
+        .bind(stolen.id)
+        .execute(&app.admin)
+        .await
+        .unwrap();
+    let linked = app.upload(matter, "d.pdf", None, b"e").await.unwrap();
+    let link = app.file_of(&linked).unwrap();
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", &link).unwrap();
     let missing = app.upload(matter, "a.pdf", None, b"a").await.unwrap();
-    std::fs::remove_file(app.folder.join("files").join(missing.id.to_string())).unwrap();
+    std::fs::remove_file(app.file_of(&missing).unwrap()).unwrap();
     let changed = app.upload(matter, "b.pdf", None, b"b").await.unwrap();
     sqlx::query("update uploads set sha256 = repeat('0', 64) where id = $1")
         .bind(changed.id)
@@ -48,17 +68,23 @@ async fn a_file_that_is_missing_or_changed_fails_with_what_to_do() {
         .await
         .unwrap();
 
-    app.approve(&[missing, changed]).await.unwrap();
+    app.approve(&[missing, changed, stolen, linked])
+        .await
+        .unwrap();
     app.settled(SOON).await.unwrap();
 
     let lines = app.log_lines(matter.firm).await.unwrap();
-    assert!(
-        lines.contains(&"sync_document failed file_missing".to_owned()),
-        "{lines:?}"
-    );
-    assert!(
-        lines.contains(&"sync_document failed file_changed".to_owned()),
-        "{lines:?}"
-    );
+    for (line, times) in [
+        ("sync_document failed file_missing", 2),
+        ("sync_document failed file_changed", 1),
+        ("sync_document failed path_unusable", 1),
+    ] {
+        let found = lines.iter().filter(|said| *said == line).count();
+        assert_eq!(found, times, "{line}: {lines:?}");
+    }
+    let (_, _, documents) = app.clio_counts().await.unwrap();
+    assert_eq!(documents, 0);
+    let sent = std::fs::read_to_string(app.record()).unwrap();
+    assert!(!sent.contains("\"storage\""), "bytes left");
     app.finish().await;
 }

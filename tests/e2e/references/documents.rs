@@ -134,7 +134,7 @@ async fn what_stands_there_is_read_once_and_not_sent_again() {
 async fn a_changed_file_of_a_known_upload_is_never_called_already_there() {
     let synced = synced().await;
     let app = &synced.app;
-    let file = app.folder.join("files").join(synced.upload.id.to_string());
+    let file = app.file_of(&synced.upload).unwrap();
     std::fs::write(file, b"other bytes").unwrap();
 
     app.approve(&[synced.upload]).await.unwrap();
@@ -163,7 +163,7 @@ async fn a_file_that_changes_between_its_confirmation_and_the_answer_is_named() 
         1,
     )
     .await;
-    let file = app.folder.join("files").join(upload.id.to_string());
+    let file = app.file_of(&upload).unwrap();
     std::fs::write(file, b"other bytes").unwrap();
     synced.settled().await;
 

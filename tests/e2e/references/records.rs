@@ -141,7 +141,7 @@ async fn a_practice_area_that_is_gone_is_listed_anew_and_never_blocks() {
 async fn a_retry_of_a_person_asks_by_name() {
     let synced = synced().await;
     let app = &synced.app;
-    let file = app.folder.join("files").join(synced.upload.id.to_string());
+    let file = app.file_of(&synced.upload).unwrap();
     std::fs::write(&file, b"other bytes").unwrap();
     app.approve(&[synced.upload]).await.unwrap();
     synced.settled().await;

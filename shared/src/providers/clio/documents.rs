@@ -63,10 +63,12 @@ pub(super) async fn create(
     let mut data = json!({
         "name": document.file_name,
         "filename": document.file_name,
-        "content_type": document.content_type,
         "parent": { "id": number(&document.matter)?, "type": "Matter" },
         "external_properties": [{ "name": PROPERTY, "value": document.upload_id.to_string() }],
     });
+    if let Some(content_type) = &document.content_type {
+        data["content_type"] = json!(content_type);
+    }
     let ranges = parts(document.size);
     if ranges.len() > 1 {
         data["multiparts"] = multiparts(&ranges);

@@ -1,5 +1,7 @@
 //! CaseHug's own records, as the application would write them.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use uuid::Uuid;
 
@@ -36,6 +38,13 @@ pub struct Matter {
 pub struct Upload {
     pub id: Uuid,
     pub matter: Matter,
+}
+
+impl Upload {
+    /// The store's name of its file: each firm's files lie under its id.
+    pub fn storage_path(&self) -> String {
+        format!("{}/{}", self.matter.firm, self.id)
+    }
 }
 
 impl App {
@@ -92,9 +101,19 @@ impl App {
         bytes: &[u8],
     ) -> Result<Upload> {
         let id = clock::new_id();
-        std::fs::write(self.folder.join("files").join(id.to_string()), bytes)?;
-        self.upload_at(id, matter, file_name, content_type, &id.to_string())
+        let upload = Upload { id, matter };
+        std::fs::write(self.file_of(&upload)?, bytes)?;
+        self.upload_at(id, matter, file_name, content_type, &upload.storage_path())
             .await
+    }
+
+    /// Where the file of a document lies, in the folder of its firm.
+    pub fn file_of(&self, upload: &Upload) -> Result<PathBuf> {
+        let path = self.folder.join("files").join(upload.storage_path());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        Ok(path)
     }
 
     /// An approved document whose file lies in the store already.

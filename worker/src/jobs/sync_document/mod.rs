@@ -1,18 +1,18 @@
 //! `sync_document`: brings one approved file to its matter at the provider: create, transfer, confirm.
 //!
 //! Safe to run twice: the creation is guarded by its link, a transfer may be repeated, and a confirmation that was given is
-//! read before it is given again. The file streams from the store; nothing holds it whole.
+//! read before it is given again. The file is hashed before anything is sent, and streams from the store; nothing holds it whole.
 
+mod file;
 mod record;
 mod storage;
 mod transfer;
 
 use serde_json::{Map, json};
 use shared::clock::Moment;
-use shared::db::storages::StorageTurn;
 use shared::db::{Transaction, links, matters};
 use shared::domain::link::{Bytes, Completed, Existing, LinkKind, Standing};
-use shared::domain::outcome::{Failure, Instruction, RETRIED, Report, SkipReason};
+use shared::domain::outcome::{Failure, Instruction, Report, SkipReason};
 use shared::domain::records::Upload;
 use shared::domain::{ExternalId, LinkId, MatterId, UploadId};
 use shared::providers::{
@@ -20,12 +20,10 @@ use shared::providers::{
 };
 use shared::queue::StopReason;
 
+use self::file::File;
 use self::record::Document;
 use crate::context::{Context, Execution};
 use crate::effects::{FIRST_LOOK, How};
-use crate::storage::StorageError;
-
-const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// Runs the job.
 pub async fn run(execution: &Execution, matter: MatterId, upload: UploadId) -> Instruction {
@@ -35,14 +33,6 @@ pub async fn run(execution: &Execution, matter: MatterId, upload: UploadId) -> I
             context.sync_document(db, matter, upload).await
         })
         .await
-}
-
-/// The file, checked and measured.
-struct File {
-    upload: Upload,
-    document: NewDocument,
-    sha256: String,
-    turn: StorageTurn,
 }
 
 impl Context<'_> {
@@ -89,42 +79,6 @@ impl Context<'_> {
         let key = upload.matter_id.to_string();
         let found = links::find(db, &self.account, LinkKind::Matter, &key).await?;
         found.ok_or_else(|| Instruction::Fail(Failure::matter_not_synced()).into())
-    }
-
-    async fn measure(
-        &self,
-        upload: Upload,
-        matter: ExternalId,
-        turn: StorageTurn,
-    ) -> Result<File, CallError> {
-        let storage = &self.execution.environment.storage;
-        let size = storage
-            .size(&upload.storage_path)
-            .await
-            .map_err(unreadable)?;
-        let sha256 = match upload.sha256.as_deref() {
-            Some(told) => told.trim().to_lowercase(),
-            None => storage
-                .sha256(&upload.storage_path)
-                .await
-                .map_err(unreadable)?,
-        };
-        let document = NewDocument {
-            upload_id: upload.id,
-            matter,
-            file_name: upload.file_name.clone(),
-            content_type: upload
-                .content_type
-                .clone()
-                .unwrap_or_else(|| UNKNOWN_TYPE.into()),
-            size,
-        };
-        Ok(File {
-            upload,
-            document,
-            sha256,
-            turn,
-        })
     }
 
     /// The same bytes are never uploaded twice to one matter: another upload's document with them stands for this one too.
@@ -385,20 +339,4 @@ fn report<const N: usize>(id: ExternalId, details: [(&str, serde_json::Value); N
         details: Map::from_iter(details.map(|(name, value)| (name.to_owned(), value))),
         ..Report::default()
     }
-}
-
-pub(super) fn unreadable(error: StorageError) -> CallError {
-    match error {
-        StorageError::Missing => Instruction::Fail(Failure::new(
-            "file_missing",
-            "the document's file is not in the store",
-            "upload the document again in CaseHug, approve it and retry",
-        )),
-        StorageError::Unavailable => Instruction::Retry(Failure::new(
-            "storage_unavailable",
-            "the document store did not answer",
-            RETRIED,
-        )),
-    }
-    .into()
 }

@@ -15,7 +15,7 @@ use shared::providers::{CallError, DocumentSlot, ProviderError, Target, Transfer
 use shared::queue;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{File, unreadable};
+use super::file::{File, not_as_recorded, unreadable};
 use crate::context::Context;
 use crate::environment::Environment;
 
@@ -36,12 +36,7 @@ impl Context<'_> {
         if sha256 == file.sha256 {
             return Ok(());
         }
-        Err(Instruction::Fail(Failure::new(
-            "file_changed",
-            "the document's file is not the one that was recorded",
-            "upload the document again in CaseHug, approve it and retry",
-        ))
-        .into())
+        Err(not_as_recorded())
     }
 
     /// Returns the hash of all that was sent, in hexadecimal.

@@ -42,7 +42,8 @@ impl Sample {
         insert_matter(app, matter)
             .await
             .context("write the sample matter")?;
-        let store = app.folder.join("files");
+        let store = app.folder.join("files").join(matter.firm.to_string());
+        std::fs::create_dir_all(&store).context("make the firm's folder")?;
         for file in &ENCLOSED {
             if !(is_known(app, file.id).await? && store.join(file.id.to_string()).exists()) {
                 let stored = documents::store_enclosed(file, &store)?;
@@ -103,7 +104,7 @@ async fn insert_upload(
 ) -> Result<()> {
     sqlx::query(
         "insert into uploads (id, firm_id, matter_id, file_name, content_type, size_bytes, sha256, storage_path)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (id) do update set storage_path = excluded.storage_path",
     )
     .bind(stored.id)
     .bind(matter.firm)
@@ -112,7 +113,7 @@ async fn insert_upload(
     .bind(content_type)
     .bind(stored.size)
     .bind(&stored.sha256)
-    .bind(stored.id.to_string())
+    .bind(format!("{}/{}", matter.firm, stored.id))
     .execute(&app.admin)
     .await
     .context("write an upload")?;

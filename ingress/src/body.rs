@@ -54,6 +54,9 @@ pub(crate) fn read_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiErro
             ApiError::InvalidJson
         });
     }
+    if holds_null(text) {
+        return Err(ApiError::field("", "must not hold a null character"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         if error.inner().is_data() {
@@ -65,6 +68,19 @@ pub(crate) fn read_object<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiErro
     })?;
     deserializer.end().map_err(|_| ApiError::InvalidJson)?;
     Ok(read)
+}
+
+/// Whether a text of this JSON holds a null character, which no text of the database can: `\u0000` behind an even number of backslashes.
+fn holds_null(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        match rest.get(at + 1) {
+            Some(b'u') if rest[at..].starts_with(b"\\u0000") => return true,
+            Some(_) => rest = &rest[at + 2..],
+            None => return false,
+        }
+    }
+    false
 }
 
 /// The body of `POST /events`: it counts among all such bodies until this is dropped.
@@ -148,6 +164,13 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for QueryOf<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
+        // No text of the database can hold it.
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            if name.contains('\0') || value.contains('\0') {
+                let name = name.replace('\0', "");
+                return Err(ApiError::field(name, "must not hold a null character"));
+            }
+        }
         let pairs =
             serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
         serde_path_to_error::deserialize(pairs)

@@ -109,6 +109,7 @@ fn app(state: AppState) -> Router {
     router
         .fallback(async |_: Counted| ApiError::NotFound)
         .method_not_allowed_fallback(async |_: Counted| ApiError::MethodNotAllowed)
+        .layer(middleware::map_response(request::guard))
         .layer(middleware::from_fn(request::identify))
         .with_state(state)
 }

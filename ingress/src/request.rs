@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use shared::clock::{self, Moment};
@@ -16,7 +16,7 @@ const LONGEST_ID: usize = 64;
 pub(crate) async fn identify(request: Request, next: Next) -> Response {
     let id = given_id(&request).unwrap_or_else(|| clock::new_id().to_string());
     let started = Moment::now();
-    let method = request.method().clone();
+    let method = known(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -31,6 +31,20 @@ pub(crate) async fn identify(request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// A method goes into our logs only when it is one: a caller may send any word as one.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "(other)",
+    }
 }
 
 /// A caller's own id is kept when it is short and plain: it goes into our logs.
@@ -56,4 +70,17 @@ fn complete(mut response: Response, id: &str) -> Response {
             .filter_map(|(name, value)| Some((name?, value))),
     );
     complete
+}
+
+/// No answer is guessed at by its bytes, and none is stored unless it says so itself: most of them tell of people.
+pub(crate) async fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared::db::pauses::{self, Pause, PauseScope};
-use shared::domain::FirmId;
+use shared::domain::{FirmId, time};
 use shared::queue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -28,6 +28,7 @@ pub(crate) struct PauseBody {
     /// 1 to 500 characters, for people.
     reason: String,
     /// The pause ends by itself then. Without it, a person has to lift the pause.
+    #[serde(default, deserialize_with = "time::read_bounded")]
     until: Option<DateTime<Utc>>,
 }
 

@@ -158,15 +158,16 @@ fn event_id(request: &SyncRequest, headers: &HeaderMap) -> Result<String, ApiErr
     }
 }
 
-/// `Prefer: wait=N`, at most half a minute.
+/// `Prefer: wait=N`, at most half a minute. Names of preferences are case-blind, and values may be quoted (RFC 7240).
 fn wait_secs(headers: &HeaderMap) -> Option<u64> {
     headers
         .get_all(PREFER)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split([',', ';']))
-        .filter_map(|preference| preference.trim().strip_prefix("wait="))
-        .find_map(|secs| secs.trim().parse().ok())
+        .filter_map(|preference| preference.split_once('='))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
+        .find_map(|(_, secs)| secs.trim().trim_matches('"').trim().parse().ok())
         .map(|secs: u64| secs.min(LONGEST_WAIT_SECS))
 }
 
@@ -194,10 +195,9 @@ async fn wait(
 
 fn finished(request: &SyncRequest, result: &RunResult, secs: u64) -> Response {
     let body = if result.status == "success" {
-        success(request, result)
+        synced(request, result)
     } else {
-        json!({ "success": false, "log_id": request.log_id, "error": {
-            "code": result.code, "message": result.error_message, "resolution": result.resolution } })
+        json!({ "success": false, "log_id": request.log_id, "error": result.failure })
     };
     let mut response = Json(body).into_response();
     if let Ok(applied) = HeaderValue::from_str(&format!("wait={secs}")) {
@@ -206,7 +206,8 @@ fn finished(request: &SyncRequest, result: &RunResult, secs: u64) -> Response {
     response
 }
 
-fn success(request: &SyncRequest, result: &RunResult) -> Value {
+/// The matter stands. Where a document of the run has failed, it is no success: the answer names how many, and the first one's error.
+fn synced(request: &SyncRequest, result: &RunResult) -> Value {
     let id = result.external_matter_id.as_deref();
     // Clio's ids are numbers, and published as such.
     let own: Value = match id.map(str::parse::<i64>) {
@@ -216,5 +217,10 @@ fn success(request: &SyncRequest, result: &RunResult) -> Value {
     let mut body = json!({ "success": true, "externalMatterId": id,
         "documentsUploaded": result.documents_uploaded, "log_id": request.log_id });
     body[request.platform.matter_id_member()] = own;
+    if result.documents_failed > 0 {
+        body["success"] = json!(false);
+        body["documentsFailed"] = json!(result.documents_failed);
+        body["error"] = json!(result.first_failed_document);
+    }
     body
 }

@@ -101,6 +101,7 @@ fn read(claims: Claims) -> Option<Caller> {
     let of_firm = matches!(claims.role, Role::FirmAdmin | Role::FirmMember);
     let good = claims.exp <= now + LONGEST_LIFE_SECS + LEEWAY_SECS
         && !claims.sub.is_empty()
+        && !claims.sub.chars().any(char::is_control)
         && of_firm == claims.firm_id.is_some();
     good.then_some(Caller {
         role: claims.role,

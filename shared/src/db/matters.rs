@@ -53,6 +53,16 @@ pub async fn exists(
     .await
 }
 
+/// Whether there is such a firm.
+pub async fn firm_exists(db: &mut PgConnection, firm: FirmId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select 1 from firms where id = $1) as "exists!""#,
+        firm.0
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// One document of a firm.
 pub async fn find_upload(
     db: &mut PgConnection,

@@ -1,6 +1,7 @@
 //! `integration_sync_logs`: what happened, for people.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -91,11 +92,20 @@ pub async fn find_last(
 #[derive(Debug, Clone)]
 pub struct RunResult {
     pub status: String,
-    pub code: Option<String>,
-    pub error_message: Option<String>,
-    pub resolution: Option<String>,
+    /// Of the matter's own row.
+    pub failure: RunFailure,
     pub external_matter_id: Option<String>,
     pub documents_uploaded: i64,
+    pub documents_failed: i64,
+    pub first_failed_document: RunFailure,
+}
+
+/// What a row of a run says of its failure.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunFailure {
+    pub code: Option<String>,
+    pub message: Option<String>,
+    pub resolution: Option<String>,
 }
 
 /// The results of runs, each seen from the row that a caller was given; of a run that has a pending row there is none. A row that joined
@@ -107,7 +117,9 @@ pub async fn find_run_results(
     let (firms, logs): (Vec<_>, Vec<_>) = asked.iter().map(|(firm, log)| (firm.0, log.0)).unzip();
     let rows = sqlx::query!(
         r#"select asked.log as "log!", result.status as "status!", result.code as "code?", result.error_message as "error_message?",
-             result.resolution as "resolution?", result.external_id as "external_matter_id?", result.uploaded as "documents_uploaded!"
+             result.resolution as "resolution?", result.external_id as "external_matter_id?", result.uploaded as "documents_uploaded!",
+             coalesce(result.failed, 0) as "documents_failed!", result.failed_code as "failed_code?",
+             result.failed_message as "failed_message?", result.failed_resolution as "failed_resolution?"
            from unnest($1::uuid[], $2::uuid[]) asked(firm, log)
            cross join lateral (
              with recursive chain as (
@@ -119,18 +131,23 @@ pub async fn find_run_results(
              head as (select * from chain order by hops desc limit 1),
              -- Those of the run, those that its success brought back, and the duplicates that stand for any of them.
              rows as (
-               (select g.id, g.status, g.action, g.details from head
+               (select g.id, g.status, g.action, g.details, g.code, g.error_message from head
                 join integration_sync_logs g on g.run_id = head.run_id and g.firm_id = asked.firm
                 union all
-                select g.id, g.status, g.action, g.details from head
+                select g.id, g.status, g.action, g.details, g.code, g.error_message from head
                 join integration_sync_logs g on g.requeued_by = head.run_id and g.firm_id = asked.firm)
                union
-               select g.id, g.status, g.action, g.details from rows
+               select g.id, g.status, g.action, g.details, g.code, g.error_message from rows
                join integration_sync_logs g on g.firm_id = asked.firm and g.id = (rows.details->>'joined')::uuid
                where rows.status = 'skipped')
              select head.status, head.code, head.error_message, head.details->>'resolution' as resolution, head.external_id,
-               (select count(*) from rows where action = 'sync_document' and details->>'uploaded' = 'true') as uploaded
-             from head where not exists (select 1 from rows where status = 'pending')) result"#,
+               (select count(*) from rows where action = 'sync_document' and details->>'uploaded' = 'true') as uploaded,
+               bad.failed, bad.code as failed_code, bad.error_message as failed_message, bad.resolution as failed_resolution
+             from head
+             left join lateral (
+               select count(*) over () as failed, rows.code, rows.error_message, rows.details->>'resolution' as resolution
+               from rows where rows.action = 'sync_document' and rows.status = 'failed' order by rows.id limit 1) bad on true
+             where not exists (select 1 from rows where status = 'pending')) result"#,
         &firms,
         &logs,
     )
@@ -141,11 +158,19 @@ pub async fn find_run_results(
         .map(|row| {
             let result = RunResult {
                 status: row.status,
-                code: row.code,
-                error_message: row.error_message,
-                resolution: row.resolution,
+                failure: RunFailure {
+                    code: row.code,
+                    message: row.error_message,
+                    resolution: row.resolution,
+                },
                 external_matter_id: row.external_matter_id,
                 documents_uploaded: row.documents_uploaded,
+                documents_failed: row.documents_failed,
+                first_failed_document: RunFailure {
+                    code: row.failed_code,
+                    message: row.failed_message,
+                    resolution: row.failed_resolution,
+                },
             };
             (JobId(row.log), result)
         })

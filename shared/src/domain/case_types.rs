@@ -128,15 +128,25 @@ const CATALOGUE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The practice area that a case type means: the firm's own mapping, else the built-in default, else nothing.
+/// The practice area that a case type means: the firm's own mapping, else the built-in default, else nothing. `Divorce-Standard` and
+/// ` divorce standard` mean `divorce_standard`, in a firm's mapping too; where a mapping tells them apart, the one that is written so holds.
 #[must_use]
 pub fn practice_area<'a>(case_type: &str, own: &'a BTreeMap<String, String>) -> Option<&'a str> {
-    own.get(case_type).map(String::as_str).or_else(|| {
+    let wanted = plain(case_type);
+    let mapped = own.get(case_type).or_else(|| {
+        let mut own = own.iter();
+        own.find_map(|(name, area)| (plain(name) == wanted).then_some(area))
+    });
+    mapped.map(String::as_str).or_else(|| {
         CATALOGUE
             .iter()
-            .find(|(_, case_types)| case_types.contains(&case_type))
+            .find(|(_, case_types)| case_types.contains(&wanted.as_str()))
             .map(|(area, _)| *area)
     })
+}
+
+fn plain(case_type: &str) -> String {
+    case_type.trim().to_lowercase().replace([' ', '-'], "_")
 }
 
 #[cfg(test)]
@@ -169,6 +179,35 @@ mod tests {
             ("estate_planning_will", "Estate Planning"),
         ] {
             assert_eq!(practice_area(case_type, &none), Some(area));
+        }
+    }
+
+    #[test]
+    fn a_case_type_is_the_same_however_it_is_written() {
+        let own = BTreeMap::from([
+            ("Boat-Law".to_owned(), "Admiralty".to_owned()),
+            ("divorce standard".to_owned(), "Spaced".to_owned()),
+        ]);
+        let none = BTreeMap::new();
+        for written in [
+            "Divorce_Standard",
+            " divorce_standard ",
+            "divorce-standard",
+            "divorce standard",
+            "DIVORCE STANDARD\n",
+        ] {
+            assert_eq!(
+                practice_area(written, &none),
+                Some("Family Law"),
+                "{written}"
+            );
+            assert_eq!(practice_area(written, &own), Some("Spaced"), "{written}");
+        }
+        for written in ["boat_law", "Boat Law", "BOAT-LAW "] {
+            assert_eq!(practice_area(written, &own), Some("Admiralty"), "{written}");
+        }
+        for unknown in ["", " ", "divorce", "divorce__standard", "divorcestandard"] {
+            assert_eq!(practice_area(unknown, &own), None, "{unknown}");
         }
     }
 

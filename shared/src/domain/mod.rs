@@ -14,6 +14,7 @@ pub mod normal;
 pub mod outcome;
 pub mod records;
 pub mod retention;
+pub mod time;
 
 pub use ids::{
     ConnectionId, ExternalId, FirmId, JobId, LinkId, MatterId, RunId, UploadId, WorkerId,

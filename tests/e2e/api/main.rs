@@ -16,6 +16,7 @@ mod description;
 mod callers;
 mod connect;
 mod events;
+mod inputs;
 mod jobs;
 mod key_set;
 mod limits;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::show::FirmQuery;
 use crate::auth::Caller;
 use crate::body::{IdPath, ObjectBody, QueryOf};
-use crate::error::{ApiError, ApiResult, ErrorBody};
+use crate::error::{ApiResult, ErrorBody};
 use crate::state::AppState;
 
 /// Puts a failed job at its lane's end; its history goes on. A waiting job that does the same is joined.
@@ -80,12 +80,6 @@ pub(crate) async fn adopt_record(
     QueryOf(query): QueryOf<FirmQuery>,
     ObjectBody(body): ObjectBody<AdoptBody>,
 ) -> ApiResult<Json<Acted>> {
-    if body.external_id.contains('\0') {
-        return Err(ApiError::field(
-            "external_id",
-            "must not hold a null character",
-        ));
-    }
     let firm = caller.whose(query.firm_id.map(FirmId))?;
     let mut db = state.of(firm).await?;
     let chosen = ExternalId(body.external_id);

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use shared::db::matters;
 use shared::domain::FirmId;
 use shared::queue::admin::{self, Batch, JobFilter, JobState};
 use utoipa::ToSchema;
@@ -76,6 +77,11 @@ pub(crate) async fn retry_jobs(
     let firm = caller.whose(filter.firm_id.or(query.firm_id.map(FirmId)))?;
     filter.firm_id = firm;
     let mut db = state.heavy(firm).await?;
+    if let Some(firm) = firm
+        && !matters::firm_exists(&mut db, firm).await?
+    {
+        return Err(ApiError::NotFound);
+    }
     let counted = admin::count_matching(&mut db, &filter).await?;
     if body.dry_run {
         return Ok(Json(Counted { counted }).into_response());

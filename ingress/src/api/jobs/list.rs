@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use shared::domain::job::JobKind;
-use shared::domain::{FirmId, MatterId, Platform, platform};
+use shared::domain::{FirmId, MatterId, Platform, platform, time};
 use shared::queue::admin::{self, JobFilter, JobPage, JobState, Seek};
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -36,8 +36,10 @@ pub(crate) struct ListQuery {
     /// The error code.
     code: Option<String>,
     /// Made at this time or later.
+    #[serde(default, deserialize_with = "time::read_bounded")]
     created_after: Option<DateTime<Utc>>,
     /// Made before this time.
+    #[serde(default, deserialize_with = "time::read_bounded")]
     created_before: Option<DateTime<Utc>>,
     /// 1 to 200; 50 when nothing is said.
     limit: Option<i32>,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{FirmId, MatterId, Platform, job::JobKind, platform};
+use crate::domain::{FirmId, MatterId, Platform, job::JobKind, platform, time};
 
 /// Where a job stands. Done and skipped jobs live on as their log row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -39,10 +39,16 @@ pub struct JobFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// Made at this time or later.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "time::read_bounded"
+    )]
     pub created_after: Option<DateTime<Utc>>,
     /// Made before this time.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "time::read_bounded"
+    )]
     pub created_before: Option<DateTime<Utc>>,
 }
 

@@ -86,6 +86,55 @@ async fn a_caller_who_waits_is_answered_as_published() {
 }
 
 #[tokio::test]
+async fn a_run_whose_documents_failed_in_part_is_no_success() {
+    let app = start().await;
+    let matter = app.connected_matter().await.unwrap();
+    for (name, is_there) in [("a.pdf", true), ("b.pdf", false), ("c.pdf", false)] {
+        let upload = app
+            .upload(matter, name, None, name.as_bytes())
+            .await
+            .unwrap();
+        if !is_there {
+            std::fs::remove_file(app.file_of(&upload).unwrap()).unwrap();
+        }
+    }
+
+    let answer = app.request_sync(matter, &[("prefer", "wait=30")]).await;
+
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let own = app.clio().await.unwrap()["matters"][0]["id"].clone();
+    let body = &answer.body;
+    assert_eq!(body["success"], json!(false), "{body}");
+    assert_eq!(body["clioMatterId"], own);
+    assert_eq!(
+        (&body["documentsUploaded"], &body["documentsFailed"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(body["error"]["code"], json!("file_missing"));
+    assert!(body["error"]["resolution"].is_string(), "{body}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_preference_is_read_however_it_is_written() {
+    let app = start().await;
+    let matter = app.connected_matter().await.unwrap();
+    for prefer in [
+        "WAIT=20",
+        "wait=\"20\"",
+        "wait = 20",
+        "Wait=\" 20 \"",
+        "respond-async; x=1, wait=20",
+        "wait=20; foo=\"a b\"",
+    ] {
+        let answer = app.request_sync(matter, &[("prefer", prefer)]).await;
+        assert_eq!(answer.status, 200, "{prefer}: {answer:?}");
+        assert_eq!(answer.headers["preference-applied"], "wait=20", "{prefer}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn nobody_waits_longer_than_half_a_minute() {
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();

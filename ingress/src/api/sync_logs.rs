@@ -6,7 +6,6 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::db::connections;
 use shared::db::sync_logs::{self, Filter, SyncLog};
 use shared::domain::{FirmId, MatterId, Platform, RunId};
 use shared::queue::admin::WaitingFor;
@@ -77,14 +76,8 @@ pub(crate) async fn list_sync_logs(
     }
     let before = query.cursor.as_deref().map(read_cursor).transpose()?;
     let mut db = state.firm(firm).await?;
-    let Some(connection) = connections::find_by_platform(&mut db, firm, platform).await? else {
-        return Ok(Json(LogPage {
-            logs: Vec::new(),
-            next_cursor: None,
-        }));
-    };
     let filter = Filter {
-        connection: Some(connection.id),
+        platform: Some(platform),
         matter: query.matter_id.map(MatterId),
         run: query.run_id.map(RunId),
         before,

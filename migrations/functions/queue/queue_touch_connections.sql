@@ -1,4 +1,6 @@
 -- Connection rows are updated once a batch, after the lanes, in id order.
+-- Published actions alone say when a connection was last synced and how it ended. Every job that called says whether the
+-- platform answered.
 --
 -- Example. Of one connection's outcomes in a batch 1 succeeded and 1 failed with code 'timed_out'. last_sync_at and
 -- last_outcome_at become now, last_outcome becomes 'failed', and troubled_at stays: the other job got an answer.
@@ -8,8 +10,10 @@ declare
   v_connection record;
 begin
   for v_connection in
-    select lane.connection_id as id, bool_or(outcome.log_status = 'success') as synced,
-      bool_or(outcome.log_status = 'failed') as failed,
+    select lane.connection_id as id,
+      bool_or(outcome.log_status = 'success') as got_through,
+      bool_or(outcome.log_status = 'success' and coalesce(outcome.published, true)) as synced,
+      bool_or(outcome.log_status = 'failed' and coalesce(outcome.published, true)) as failed,
       bool_or(outcome.log_status in ('success', 'failed')) as ended,
       bool_or(coalesce(outcome.code in ('provider_unavailable', 'timed_out'), false)) as troubled
     from unnest(p_outcomes) outcome
@@ -23,12 +27,12 @@ begin
       last_sync_at = case when v_connection.synced then app_now() else connection.last_sync_at end,
       last_outcome = case
         when v_connection.failed then 'failed'
-        when v_connection.ended then 'success'
+        when v_connection.synced then 'success'
         else connection.last_outcome end,
       last_outcome_at = case when v_connection.ended then app_now() else connection.last_outcome_at end,
       -- One job that got through proves more than another that did not.
       troubled_at = case
-        when v_connection.troubled and not v_connection.synced then app_now()
+        when v_connection.troubled and not v_connection.got_through then app_now()
         else connection.troubled_at end
     where connection.id = v_connection.id;
   end loop;

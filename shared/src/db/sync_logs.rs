@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::{ConnectionId, FirmId, JobId, MatterId, RunId};
+use crate::domain::{ConnectionId, FirmId, JobId, MatterId, Platform, RunId};
 
 /// One row, with why it waits when it does.
 #[derive(Debug, Clone)]
@@ -33,7 +33,8 @@ pub struct SyncLog {
 /// Which rows, and from where on.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    pub connection: Option<ConnectionId>,
+    /// Of all connections that the firm has or had to it.
+    pub platform: Option<Platform>,
     pub matter: Option<MatterId>,
     pub run: Option<RunId>,
     /// Rows older than this one.
@@ -54,13 +55,14 @@ pub async fn list(
            from integration_sync_logs g
            left join lateral (select e.why, e.until from queue_explain(array[g.id]) e) w on g.status = 'pending'
            where g.firm_id = $1
-             and ($2::uuid is null or g.integration_id = $2)
+             and ($2::text is null or g.integration_id = any(array(
+               select c.id from firm_integrations c where c.firm_id = $1 and c.platform = $2)))
              and ($3::uuid is null or g.matter_id = $3)
              and ($4::uuid is null or g.run_id = $4)
              and ($5::timestamptz is null or (g.created_at, g.id) < ($5, $6))
            order by g.created_at desc, g.id desc limit $7"#,
         firm.0,
-        filter.connection.map(|id| id.0),
+        filter.platform.map(Platform::as_str),
         filter.matter.map(|id| id.0),
         filter.run.map(|id| id.0),
         filter.before.map(|(at, _)| at),

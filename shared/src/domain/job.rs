@@ -39,6 +39,19 @@ impl JobKind {
         }
     }
 
+    /// Whether firms are told of it: its log row is a row of the sync log.
+    #[must_use]
+    pub fn is_published(self) -> bool {
+        match self {
+            Self::SyncMatter | Self::SyncDocument | Self::PullMatters => true,
+            Self::ProcessWebhook
+            | Self::Probe
+            | Self::SweepLinks
+            | Self::RefreshToken
+            | Self::Unknown => false,
+        }
+    }
+
     /// Reads the name in SQL; nothing for a kind that this release does not know.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

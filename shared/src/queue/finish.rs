@@ -47,6 +47,8 @@ pub struct Outcome {
     pub requeue_code: Option<&'static str>,
     /// A probe says nothing about its connection.
     pub probe: bool,
+    /// It says when its connection was last synced: an action that firms are told of.
+    pub published: bool,
     /// If the lane's next job is due, this worker takes it at once, because no other job waits for the slot.
     pub continue_lane: bool,
     /// The time limit of what it waits for begins now.

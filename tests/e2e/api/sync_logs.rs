@@ -42,6 +42,31 @@ fn ids(logs: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn the_log_outlives_its_connection() {
+    let app = start().await;
+    let matter = app.connected_matter().await.unwrap();
+    app.write_logs(matter, 2).await;
+    let before = ids(&app.logs(matter, "").await);
+    let end = "update firm_integrations set is_active = false, disconnected_at = now()";
+    sqlx::query(end).execute(&app.admin).await.unwrap();
+
+    assert_eq!(ids(&app.logs(matter, "").await), before);
+    let login = json!({ "login": { "account_id": 77, "account_name": "Another" } });
+    app.change(&login).await.unwrap();
+    app.connect(matter.firm).await.unwrap();
+    app.write_logs(matter, 1).await;
+
+    let after = ids(&app.logs(matter, "").await);
+    assert_eq!(after.len(), before.len() + 1);
+    assert_eq!(after[1..], before);
+    let token = app.tokens.firm_member(matter.firm).unwrap();
+    let mycase = "/api/v1/integrations/mycase/sync";
+    let other = app.get(mycase, &token).await.unwrap();
+    assert_eq!(other.body["logs"], json!([]), "{other:?}");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn the_log_is_read_page_by_page_newest_first() {
     let app = start().await;
     let matter = app.connected_matter().await.unwrap();

@@ -88,6 +88,9 @@ async fn a_token_that_ends_soon_is_refreshed_though_nothing_is_to_be_done() {
 
     let renewed = "select count(*) from firm_integrations where token_version = 2 and token_expires_at > now() + interval '1 hour'";
     assert_eq!(app.count(renewed).await.unwrap(), 1);
+    // Nothing was synced.
+    let synced = "select count(*) from firm_integrations where last_sync_at is not null or last_outcome is not null";
+    assert_eq!(app.count(synced).await.unwrap(), 0);
     app.finish().await;
 }
 

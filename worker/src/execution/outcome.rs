@@ -236,6 +236,7 @@ fn blank(job: &LeasedJob, ran: Ran) -> Outcome {
         follow_ups: Vec::new(),
         requeue_code: None,
         probe: job.work == Job::Probe,
+        published: job.work.kind().is_published(),
         continue_lane: false,
         waits_anew: false,
     }

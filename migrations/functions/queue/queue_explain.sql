@@ -1,7 +1,7 @@
 -- state: 'queued', 'running' or 'failed'.
--- why: of a queued job, what is in its way: a pause ('paused', 'retry_after', 'breaker', 'needs_reconnect'),
--- 'behind:<job>' in its lane, its own time ('retry', 'limited', 'provider', 'contact', 'doubt', …), its bucket
--- ('limited'), or nothing but its 'turn'.
+-- why: of a queued job, what is in its way: a pause ('paused', 'operator', 'retry_after', 'breaker',
+-- 'needs_reconnect'), 'behind:<job>' in its lane, its own time ('retry', 'limited', 'provider', 'contact', 'doubt', …),
+-- its bucket ('limited'), or nothing but its 'turn'.
 -- until: null when that is not known.
 -- A job that is not there has no row.
 --

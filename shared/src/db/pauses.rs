@@ -48,10 +48,11 @@ impl std::fmt::Display for PauseScope {
 pub struct Pause {
     /// `all`, `platform:clio`, `region:clio:us` or `connection:<id>`.
     pub scope: String,
-    /// `paused` by a person; `retry_after`, `breaker` or `needs_reconnect` by a worker.
+    /// `paused` by a firm's admin, `operator` by an operator; `retry_after`, `breaker`, `needs_reconnect` or `misconfigured` by a worker.
     pub kind: String,
-    /// A person's words.
+    /// A person's words. An operator's are not shown to firms.
     pub reason: Option<String>,
+    /// To firms an operator is `operator`.
     pub author: String,
     /// Null when it holds until it is lifted.
     pub until: Option<DateTime<Utc>>,
@@ -69,7 +70,12 @@ pub enum PauseError {
     Database(#[from] sqlx::Error),
 }
 
-/// Pauses; a person's earlier pause of the same scope is replaced. `firm` is the caller's, or none for an operator.
+/// The kind of a person's pause.
+fn kind_of(firm: Option<FirmId>) -> &'static str {
+    if firm.is_some() { "paused" } else { "operator" }
+}
+
+/// Pauses; an earlier pause of the same scope and kind is replaced. `firm` is the caller's, or none for an operator.
 /// Recorded in the activity log; the caller commits.
 pub async fn insert(
     db: &mut PgConnection,
@@ -79,10 +85,11 @@ pub async fn insert(
     reason: &str,
     author: &str,
 ) -> Result<(), PauseError> {
+    let kind = kind_of(firm);
     let firm = firm_of(db, firm, scope).await?;
     let done = sqlx::query!(
         r#"insert into pauses as p (scope, reason, firm_id, until, author, note, created_at)
-           select $1, 'paused', $2, coalesce($3::timestamptz, 'infinity'), $4, $5, app_now()
+           select $1, $6, $2, coalesce($3::timestamptz, 'infinity'), $4, $5, app_now()
            where $3::timestamptz is null or $3 > app_now()
            on conflict (scope, reason) do update
              set until = excluded.until, author = excluded.author, note = excluded.note, created_at = excluded.created_at"#,
@@ -91,6 +98,7 @@ pub async fn insert(
         until,
         author,
         reason,
+        kind,
     )
     .execute(&mut *db)
     .await?;
@@ -101,7 +109,7 @@ pub async fn insert(
     record(db, firm, scope, "add_pause", author, details).await
 }
 
-/// Lifts a person's pause. What a provider asked for, and a lost authorisation, are not lifted by wishing.
+/// Lifts a person's pause: a firm its own, an operator any. What a provider asked for, and a lost authorisation, are not lifted by wishing.
 /// Recorded in the activity log; the caller commits, and tells the workers to look at everything.
 pub async fn delete(
     db: &mut PgConnection,
@@ -109,10 +117,12 @@ pub async fn delete(
     scope: PauseScope,
     author: &str,
 ) -> Result<(), PauseError> {
+    let is_operator = firm.is_none();
     let firm = firm_of(db, firm, scope).await?;
     let done = sqlx::query!(
-        "delete from pauses where scope = $1 and reason = 'paused' and until > app_now()",
-        scope.to_string()
+        "delete from pauses where scope = $1 and until > app_now() and (reason = 'paused' or $2 and reason = 'operator')",
+        scope.to_string(),
+        is_operator
     )
     .execute(&mut *db)
     .await?;
@@ -132,7 +142,8 @@ pub async fn list(
 ) -> Result<Vec<Pause>, sqlx::Error> {
     sqlx::query_as!(
         Pause,
-        r#"select scope, reason as kind, note as reason, case when firm_id is null and $1::uuid is not null then 'operator' else author end as "author!",
+        r#"select scope, reason as kind, case when reason <> 'operator' or $1::uuid is null then note end as reason,
+             case when reason = 'operator' and $1::uuid is not null then 'operator' else author end as "author!",
              nullif(until, 'infinity') as until, created_at
            from pauses
            where until > app_now() and ($1::uuid is null or firm_id = $1 or firm_id is null)

@@ -47,8 +47,8 @@ const WAYS: [Ways; 2] = [
 ];
 
 const HANGING_SIGN_INS: u32 = 3;
-/// Enough to close the storage's breaker.
-const HANGING_TRANSFERS: u32 = 6;
+/// Enough to close the storage's breaker and to fail one try: each more keeps it closed for minutes.
+const HANGING_TRANSFERS: u32 = 4;
 const END_TOKENS: &str = "update firm_integrations set token_expires_at = app_now() + (ascii(right(id::text, 1)) % 3) * interval '100 s' \
      where is_active and ascii(left(id::text, 1)) % 2 = 0";
 

@@ -66,7 +66,7 @@ const RHYTHM: [(u64, Kind); 17] = [
     (40, Kind::StallProviderTwice),
     (60, Kind::CutOffAllWorkers),
     (60, Kind::HangSignIn),
-    (60, Kind::HangStorage),
+    (240, Kind::HangStorage),
     (10, Kind::CutProvider),
     (16, Kind::FreezeAtWork),
     (20, Kind::FreezeAtIntent),

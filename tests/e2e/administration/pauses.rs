@@ -24,7 +24,7 @@ async fn a_pause_ends_by_itself_and_nothing_runs_before() {
     let waiting = app.job(jobs[0]).await;
     app.settled(SOON).await.unwrap();
 
-    assert_eq!(waiting["waiting"]["why"], "paused", "{waiting}");
+    assert_eq!(waiting["waiting"]["why"], "operator", "{waiting}");
     assert!(waiting["waiting"]["until"].is_string(), "{waiting}");
     assert_eq!(app.job(jobs[0]).await["state"], "done");
     let early = "select count(*) from attempts t, activity a where a.kind = 'add_pause'
@@ -51,7 +51,7 @@ async fn each_pause_holds_what_it_names_until_it_is_lifted_and_says_who_set_it()
 
         assert_eq!(
             held["waiting"],
-            json!({ "why": "paused", "until": null }),
+            json!({ "why": "operator", "until": null }),
             "{held}"
         );
         let pause = &pauses["pauses"][0];

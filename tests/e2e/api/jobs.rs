@@ -322,7 +322,7 @@ async fn a_waiting_job_says_why_for_each_reason() {
     let shown = app.get(&format!("{JOBS}/{next}"), &token).await.unwrap();
     assert_eq!(
         shown.body["waiting"],
-        json!({ "why": "paused", "until": null })
+        json!({ "why": "operator", "until": null })
     );
 }
 

@@ -84,6 +84,44 @@ async fn an_operator_pauses_platforms_and_everything_and_firms_are_not_told_who(
 }
 
 #[tokio::test]
+async fn a_firm_neither_lifts_nor_replaces_nor_reads_an_operators_pause() {
+    let app = start_without_workers().await;
+    let own = app.connected().await;
+    let (admin, operator) = (
+        app.tokens.firm_admin(own.firm).unwrap(),
+        app.tokens.operator().unwrap(),
+    );
+    let scope = format!("connection:{}", own.id);
+    let pause = async |token: &str, reason: &str| {
+        let body = json!({ "scope": scope, "reason": reason });
+        app.post(PAUSES, token, &body).await.unwrap().status
+    };
+    let remove = async |token: &str| {
+        let request = app.ask(Method::DELETE, &format!("{PAUSES}?scope={scope}"));
+        app.send(request.bearer_auth(token)).await.unwrap()
+    };
+    assert_eq!(pause(&operator, "abuse investigation").await, 204);
+    assert_refused(&remove(&admin).await, 404, "not_found");
+    assert_eq!(pause(&admin, "month end").await, 204);
+    assert_eq!(remove(&admin).await.status, 204);
+
+    let listed = app.get(PAUSES, &admin).await.unwrap().body;
+    let shown = &listed["pauses"];
+    assert_eq!(shown.as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(
+        (&shown[0]["kind"], &shown[0]["author"], &shown[0]["reason"]),
+        (&json!("operator"), &json!("operator"), &json!(null))
+    );
+    let told = app.get(PAUSES, &operator).await.unwrap().body;
+    assert_eq!(told["pauses"][0]["reason"], json!("abuse investigation"));
+    // An operator lifts what anybody has set.
+    assert_eq!(pause(&admin, "month end").await, 204);
+    assert_eq!(remove(&operator).await.status, 204);
+    let left = app.get(PAUSES, &operator).await.unwrap().body;
+    assert_eq!(left["pauses"], json!([]));
+}
+
+#[tokio::test]
 async fn a_pause_without_sense_is_refused() {
     let app = start_without_workers().await;
     let operator = app.tokens.operator().unwrap();

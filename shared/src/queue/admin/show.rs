@@ -13,7 +13,7 @@ use crate::domain::{ConnectionId, FirmId, JobId};
 /// Why a waiting job does not run, and until when.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct WaitingFor {
-    /// `paused`, `retry_after`, `breaker`, `needs_reconnect`, `behind:<job id>`, `retry`, `limited`, `provider`, `contact`, `doubt`,
+    /// `paused`, `operator`, `retry_after`, `breaker`, `needs_reconnect`, `behind:<job id>`, `retry`, `limited`, `provider`, `contact`, `doubt`,
     /// `shutdown`, `newer_worker` (only a newer release knows its kind), `sign_in`, `misconfigured`, `storage` (the platform's storage
     /// takes no files), or nothing but its `turn`.
     pub why: String,

@@ -177,13 +177,14 @@ async fn a_record_that_is_rejected_after_it_was_accepted_ends_its_link_with_the_
     let (matter, _) = app.approved(firm, client, "Lee v. Lee").await;
     app.settled(SOON).await.unwrap();
 
-    let message: String = sqlx::query_scalar(
-        "select error_message from integration_sync_logs where code = 'provider_invalid'",
+    let (message, sealed): (String, bool) = sqlx::query_as(
+        "select error_message, details ? 'provider_words' from integration_sync_logs where code = 'provider_invalid'",
     )
     .fetch_one(&app.admin)
     .await
     .unwrap();
-    assert!(message.contains("the title is not allowed"), "{message}");
+    assert!(message.ends_with("refused it then"), "{message}");
+    assert!(sealed, "the platform's words are lost");
     let rejected = "select count(*) from links where superseded_reason = 'rejected'";
     assert_eq!(app.count(rejected).await.unwrap(), 1);
     assert_eq!(app.there().await, (1, 0, 0));

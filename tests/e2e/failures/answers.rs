@@ -72,12 +72,22 @@ async fn a_refusal_in_any_shape_keeps_its_words_sealed_and_shows_the_fields_that
             "(HTTP 422)",
             "correct",
         ),
-        (own(402), "provider_invalid", "closed matter", "bills"),
-        (own(423), "provider_invalid", "closed matter", "unlock"),
+        (
+            own(402),
+            "provider_invalid",
+            "(HTTP 402): ForbiddenError",
+            "bills",
+        ),
+        (
+            own(423),
+            "provider_invalid",
+            "(HTTP 423): ForbiddenError",
+            "unlock",
+        ),
         (
             own(403),
             "provider_forbidden",
-            "closed matter",
+            "ForbiddenError",
             "permissions",
         ),
     ]

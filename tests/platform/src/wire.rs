@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use shared::domain::ExternalId;
-use shared::providers::{Call, CallError, Created, Presence, ProviderError, Session, Words};
+use shared::providers::{Call, CallError, Created, Presence, ProviderError, Session};
 
 /// The header that names the next page; empty on the last.
 const NEXT_PAGE: &str = "x-next-page";
@@ -50,10 +50,10 @@ pub(crate) async fn presence(
     match session.call::<Standing>(Call::get(template, path)).await {
         Ok(found) => Ok(match found.state {
             State::Active => Presence::There,
-            State::Rejected => Presence::Rejected(Words {
-                detail: found.reason.unwrap_or_default(),
-                sealed: None,
-            }),
+            State::Rejected => {
+                let reason = found.reason.unwrap_or_default();
+                Presence::Rejected(session.words(reason, None, None))
+            }
         }),
         Err(CallError::Provider(ProviderError::NotFound)) => Ok(Presence::Missing),
         Err(error) => Err(error),

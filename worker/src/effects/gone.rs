@@ -73,14 +73,14 @@ impl Context<'_> {
     /// The provider accepted a record first and refused it then.
     pub(super) fn rejected(&self, words: Words) -> CallError {
         let name = self.configured.profile().names().title;
+        let said = words.after(format!(
+            "{name} accepted the data first and refused it then"
+        ));
         Instruction::Fail(Failure {
             provider_words: words.sealed,
             ..Failure::new(
                 "provider_invalid",
-                format!(
-                    "{name} accepted the data first and refused it then: {}",
-                    words.detail
-                ),
+                said,
                 "correct the named fields in CaseHug and retry",
             )
         })

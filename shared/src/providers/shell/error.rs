@@ -10,15 +10,16 @@ use crate::queue::StopReason;
 /// A provider's message, prepared for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Words {
-    /// With every value that CaseHug sent replaced by its field's name.
+    /// The error's type, and the names of fields that CaseHug sent and that the message names.
     pub detail: String,
     /// In full, sealed: for the firm's admins alone.
     pub sealed: Option<String>,
 }
 
 impl Words {
-    /// A sentence of ours, and the provider's words behind it.
-    fn after(&self, sentence: String) -> String {
+    /// A sentence of ours, and behind it what may be shown of the provider's words.
+    #[must_use]
+    pub fn after(&self, sentence: String) -> String {
         if self.detail.is_empty() {
             sentence
         } else {

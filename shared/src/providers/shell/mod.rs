@@ -8,12 +8,12 @@ mod http;
 mod resolve;
 
 mod limits;
-mod redact;
 mod refusal;
 mod request;
 mod response;
 
 mod session;
+mod shown;
 mod sign_in;
 mod transfer;
 

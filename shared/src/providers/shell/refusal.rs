@@ -19,14 +19,7 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// Whether words stand where the platform puts them for people. Anything may stand elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    Own,
-    Foreign,
-}
-
-/// The class of an error answer. `window` is the bucket's; `words` prepares a message for people.
+/// The class of an error answer. `window` is the bucket's; `words` prepares a message, beside the error's type, for people.
 ///
 /// A 403 or 404 in another shape than the platform's own is an edge's or a proxy's answer: it says nothing about a right or a
 /// record, so it counts as no answer at all.
@@ -35,7 +28,7 @@ pub(super) fn classify(
     response: &Response,
     asked: &AskedWait,
     window: Duration,
-    words: impl FnOnce(String, Shape) -> Words,
+    words: impl FnOnce(String, Option<&str>) -> Words,
 ) -> ProviderError {
     let refusal = (profile.dialect.read_refusal)(&response.body);
     let status = response.status.as_u16();
@@ -46,9 +39,10 @@ pub(super) fn classify(
     let own_shape = refusal.is_some();
     let words = |refusal: Option<&Refusal>| {
         let own = refusal.map(|refusal| refusal.message.clone());
+        let kind = refusal.and_then(|refusal| refusal.kind.as_deref());
         match own.filter(|message| !message.is_empty()) {
-            Some(message) => words(message, Shape::Own),
-            None => words(text_of(&response.body), Shape::Foreign),
+            Some(message) => words(message, kind),
+            None => words(text_of(&response.body), kind),
         }
     };
     match ProviderError::of_status(status) {

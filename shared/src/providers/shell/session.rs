@@ -8,13 +8,13 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::redact::{named_fields, redact};
-use super::refusal::Shape;
 use super::request::{self, Proof};
 use super::response::{Reply, Response, method_name, parse};
+use super::shown::shown;
 use super::{Body, Call, CallError, Http, ProviderError, Words, classify};
 use crate::clock::{self, Moment};
 use crate::crypto::{KeyRing, Place};
@@ -44,6 +44,9 @@ pub struct SessionSettings {
     /// What goes on beside the job and is waited for at the worker's end.
     pub background: TaskTracker,
 }
+
+/// Longer ids of requests are none.
+const LONGEST_ID: usize = 64;
 
 /// One execution's way to its provider.
 #[derive(Debug)]
@@ -224,7 +227,12 @@ impl Session {
 
     fn request_id(&self, response: &Response) -> Option<String> {
         let id = response.headers.get(self.http.profile.dialect.request_id)?;
-        Some(id.to_str().ok()?.chars().take(64).collect())
+        let id = id.to_str().ok()?;
+        // Anything could stand there: an id is kept, and nothing else.
+        let is_id = id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        (is_id && (1..=LONGEST_ID).contains(&id.len())).then(|| id.to_owned())
     }
 
     async fn check_status(
@@ -243,13 +251,7 @@ impl Session {
             self.heal().await?;
             return Ok(response);
         }
-        let words = |message: String, shape| Words {
-            detail: match shape {
-                Shape::Own => redact(&message, json_of(&call.body)),
-                Shape::Foreign => named_fields(&message, json_of(&call.body)),
-            },
-            sealed: self.seal(message),
-        };
+        let words = |message, kind: Option<&str>| self.words(message, kind, json_of(&call.body));
         let window = self.gate.bucket().budget.window;
         let error = classify(self.http.profile, &response, &asked, window, words);
         if error == ProviderError::Retired {
@@ -274,6 +276,15 @@ impl Session {
         authorisation::heal(&mut db, connection).await?;
         db.commit().await?;
         Ok(())
+    }
+
+    /// A provider's words, prepared for people. `sent` is what CaseHug sent.
+    #[must_use]
+    pub fn words(&self, message: String, kind: Option<&str>, sent: Option<&Value>) -> Words {
+        Words {
+            detail: shown(kind, &message, sent),
+            sealed: self.seal(message),
+        }
     }
 
     /// The provider's full words, for the firm's admins alone.
@@ -331,7 +342,7 @@ impl Session {
     }
 }
 
-fn json_of(body: &Body) -> Option<&serde_json::Value> {
+fn json_of(body: &Body) -> Option<&Value> {
     match body {
         Body::Json(value) => Some(value),
         Body::Empty | Body::Form(_) => None,

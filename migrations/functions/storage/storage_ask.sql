@@ -1,8 +1,8 @@
--- Whether a job may send bytes to a platform's storage of files. wait_ms: it looks again after this time; null where it
--- may. is_try: the storage is closed, and this job tries it; no other job does so for p_wait_ms.
+-- Whether a job may send bytes to a platform's storage of files. wait_ms: it looks again after this time; null where
+-- it may. is_try: the storage is closed, and this job tries it; no other job does so for p_wait_ms.
 --
--- Example. Clio's storage was closed at 10:00:00 for 30 s. Asked at 10:00:10: wait_ms 20,000. Asked at 10:00:31: is_try.
--- Asked again at 10:00:32, with p_wait_ms 60,000: wait_ms 59,000.
+-- Example. Clio's storage was closed at 10:00:00 for 30 s. Asked at 10:00:10: wait_ms 20,000. Asked at 10:00:31:
+-- is_try. Asked again at 10:00:32, with p_wait_ms 60,000: wait_ms 59,000.
 create or replace function storage_ask(
   p_platform text, p_wait_ms bigint, out wait_ms bigint, out is_try boolean)
 language plpgsql volatile as $$

@@ -1,9 +1,9 @@
 -- A platform's storage of files refused the bytes of a connection. When it has done so for p_least connections and has
--- taken no bytes in between, it is closed: only one job at a time tries it, after p_wait_ms at first and after twice the
--- time whenever one has tried in vain. Returns what changed: 'opened' its breaker, 'failed' a try, or null.
+-- taken no bytes in between, it is closed: only one job at a time tries it, after p_wait_ms at first and after twice
+-- the time whenever one has tried in vain. Returns what changed: 'opened' its breaker, 'failed' a try, or null.
 --
--- Example. p_least is 3. The bytes of connections A, A, B and C are refused: null, null, null, 'opened'. A transfer of D
--- that had begun before is refused: null. The job that tries is refused: 'failed', and the next try is in 60 s.
+-- Example. p_least is 3. The bytes of connections A, A, B and C are refused: null, null, null, 'opened'. A transfer of
+-- D that had begun before is refused: null. The job that tries is refused: 'failed', and the next try is in 60 s.
 create or replace function storage_failed(
   p_platform text, p_connection uuid, p_was_try boolean, p_least integer, p_wait_ms bigint, p_longest_ms bigint)
 returns text language plpgsql volatile as $$

@@ -1,6 +1,6 @@
 -- Connection rows are updated once a batch, after the lanes, in id order.
--- Published actions alone say when a connection was last synced and how it ended. Every job that called says whether the
--- platform answered.
+-- Published actions alone say when a connection was last synced and how it ended. Every job that called says whether
+-- the platform answered.
 --
 -- Example. Of one connection's outcomes in a batch 1 succeeded and 1 failed with code 'timed_out'. last_sync_at and
 -- last_outcome_at become now, last_outcome becomes 'failed', and troubled_at stays: the other job got an answer.

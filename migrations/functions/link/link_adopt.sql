@@ -1,4 +1,6 @@
--- Links a record that a person has chosen. False where another lane is at the link, where the link stands already or is
+-- Links a record that a person has chosen. A document is 'accepted': its bytes are sent again, for nobody knows whether
+-- it has them.
+-- False where another lane is at the link, where the link stands already or is
 -- history, and where the record stands for another one of CaseHug's.
 create or replace function link_adopt(p_link uuid, p_external_id text) returns boolean
 language plpgsql volatile set enable_seqscan = off as $$
@@ -19,8 +21,10 @@ begin
     return false;
   end if;
   update links link set
-    state = 'linked', external_id = p_external_id, linked_at = app_now(), looks = 0, missing_since = null,
-    next_look_at = null, swept = 2
+    state = case when link.kind = 'document' then 'accepted' else 'linked' end,
+    external_id = p_external_id,
+    linked_at = case when link.kind <> 'document' then app_now() end,
+    looks = 0, missing_since = null, next_look_at = null, swept = 2
   where link.id = p_link;
   return true;
 end $$;

@@ -236,12 +236,6 @@ pub fn kill9_started(pid: u32) -> Result<()> {
     kill_process(id, Signal::KILL).with_context(|| format!("kill {pid}"))
 }
 
-/// Whether a process runs that need not be a child of ours (where `/proc` tells). One that has ended and that nobody has asked for does not.
-pub fn runs(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
-    stat.is_ok_and(|stat| !stat.contains(") Z "))
-}
-
 /// A program of this workspace, built in the same target folder and profile as the running one.
 pub fn built_program(name: &str) -> Result<PathBuf> {
     let running = std::env::current_exe().context("find the running program")?;

@@ -154,10 +154,7 @@ fn is_there(name: &str) -> bool {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap()
+    harness::repository().unwrap()
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

@@ -1,7 +1,5 @@
 //! The API's description, kept beside the tests so that no change of it goes unseen.
 
-use std::path::Path;
-
 use reqwest::Method;
 use serde_json::Value;
 
@@ -13,7 +11,9 @@ const UPDATE: &str = "UPDATE_OPENAPI";
 #[tokio::test]
 async fn openapi_is_as_committed() {
     let app = start_without_workers().await;
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("api/openapi.json");
+    let committed = harness::repository()
+        .unwrap()
+        .join("tests/e2e/api/openapi.json");
 
     let answer = app
         .send(app.ask(Method::GET, "/openapi.json"))

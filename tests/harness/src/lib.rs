@@ -20,7 +20,7 @@ pub use app::{App, AppSettings};
 pub use cluster::{Cluster, Mode};
 pub use database::Database;
 pub use eventually::eventually;
-pub use process::{Process, built_program, free_port, kill9_started, open_files};
+pub use process::{Process, built_program, free_port, kill9_started, open_files, repository, runs};
 pub use proxy::{Held, Hold, Protocol, Proxy, Side, Stall, Step};
 pub use redis::Redis;
 pub use say::say;

@@ -236,6 +236,23 @@ pub fn kill9_started(pid: u32) -> Result<()> {
     kill_process(id, Signal::KILL).with_context(|| format!("kill {pid}"))
 }
 
+/// Whether a process runs that need not be a child of ours (where `/proc` tells). One that has ended and that nobody has asked for does not.
+pub fn runs(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// The folder of the clone that runs. It is not the one that this was compiled in: clones may share a target folder, and cargo then takes
+/// a crate of one for that of another.
+pub fn repository() -> Result<PathBuf> {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let start = package.map_or_else(std::env::current_dir, Ok)?;
+    let mut folders = start.ancestors();
+    let found = folders.find(|folder| folder.join("migrations/FROZEN").is_file());
+    let found = found.with_context(|| format!("{} is in no clone", start.display()))?;
+    Ok(found.to_path_buf())
+}
+
 /// A program of this workspace, built in the same target folder and profile as the running one.
 pub fn built_program(name: &str) -> Result<PathBuf> {
     let running = std::env::current_exe().context("find the running program")?;

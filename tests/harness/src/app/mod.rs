@@ -17,7 +17,7 @@ use sqlx::postgres::PgPoolOptions;
 
 use crate::cluster::Cluster;
 use crate::template::{migration_files, template};
-use crate::{Database, Process, Tokens, built_program, eventually, free_port};
+use crate::{Database, Process, Tokens, built_program, eventually, free_port, repository};
 
 pub use api::Answer;
 pub use audit::audit;
@@ -198,7 +198,7 @@ impl App {
 
 /// The name of the migrated template of this cluster.
 pub async fn migrated(cluster: &Cluster) -> Result<String> {
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let migrations = repository()?.join("migrations");
     ensure_newer(&built_program("casehug-worker")?, &migrations)?;
     template(cluster, &migrations, migrate).await
 }

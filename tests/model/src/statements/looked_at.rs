@@ -112,7 +112,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
 mod tests {
     use std::collections::BTreeMap;
     use std::fmt::Write;
-    use std::path::Path;
+    use std::path::PathBuf;
 
     use sha2::{Digest, Sha256};
 
@@ -121,7 +121,8 @@ mod tests {
     const FAMILIES: [&str; 3] = ["link", "permit", "queue"];
 
     fn functions() -> BTreeMap<String, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/functions");
+        let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap())
+            .join("../../migrations/functions");
         let files = FAMILIES.iter().flat_map(|family| {
             let entries = std::fs::read_dir(root.join(family)).unwrap();
             entries.map(move |entry| (family, entry.unwrap()))

@@ -64,7 +64,7 @@ async fn workers_that_come_back_seconds_apart_rob_each_other_of_nothing() {
     let rounds = rounds();
     for round in 0..rounds {
         // Calls that are under way while the database is away.
-        app.fault("GET", "/api/v4/", 10, &json!({ "delay_ms": 1500 }))
+        app.fault("*", "/api/v4/", 10, &json!({ "delay_ms": 1500 }))
             .await
             .unwrap();
         let mut uploads = Vec::new();

@@ -15,7 +15,7 @@ use shared::db::Database;
 use shared::domain::{WorkerId, job::LeasedJob, retention::Retention};
 use shared::inbox::RedisAddress;
 use shared::providers::{HttpSettings, Providers};
-use shared::queue::{self, GateSettings, Lease};
+use shared::queue::{self, GateSettings, Lease, Takes};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -45,8 +45,8 @@ use crate::watchdog::Watchdogs;
 pub(crate) enum Role {
     /// All lanes but suspect ones, as many at once as it has slots.
     Shared,
-    /// Suspect lanes, one at a time; it ends when none waits any more.
-    Alone,
+    /// Suspect lanes, one at a time; it ends when none waits any more. The worker that has started it, where one has.
+    Alone(Option<WorkerId>),
 }
 
 /// How an engine ended.
@@ -88,8 +88,11 @@ impl Engine {
         // A connection of its own: a beat must not wait behind the jobs' statements.
         let beats = Database::lazy(&config.common.database_url, 1)?;
         let name = format!("casehug-worker/{}", std::process::id());
-        let alone = role == Role::Alone;
-        let heartbeat = Heartbeat::start(beats, worker, &name, config.lease, alone).await;
+        let takes = match role {
+            Role::Shared => Takes::Ordinary,
+            Role::Alone(starter) => Takes::Suspects(starter),
+        };
+        let heartbeat = Heartbeat::start(beats, worker, &name, config.lease, takes).await;
         let lease = Lease {
             length: config.lease,
             until: heartbeat.until(),
@@ -109,7 +112,7 @@ impl Engine {
         };
         let concurrency = match role {
             Role::Shared => config.concurrency,
-            Role::Alone => 1,
+            Role::Alone(_) => 1,
         };
         let stop = drain.child_token();
         let environment = Environment {
@@ -158,7 +161,7 @@ impl Engine {
         let mut tasks = JoinSet::new();
         match self.role {
             Role::Shared => self.start_services(&mut tasks, leased),
-            Role::Alone => self.start_suspect_leaser(&mut tasks, leased),
+            Role::Alone(_) => self.start_suspect_leaser(&mut tasks, leased),
         }
         let renewing = tokio::spawn(self.heartbeat.run(self.watchdogs.clone()));
 
@@ -206,6 +209,7 @@ impl Engine {
             worker: self.worker,
             slots: self.environment.slots.clone(),
             leased,
+            due: None,
         };
         tasks.spawn(leaser.run(self.drain.clone(), self.stop.clone()));
     }
@@ -242,7 +246,13 @@ impl Engine {
         tasks.spawn(Batches::new(database.clone(), slots.clone()).run(stop()));
         tasks.spawn(Gauges::new(database.clone()).run(stop()));
         tasks.spawn(Auditor::new(database.clone(), lease).run(stop()));
-        tasks.spawn(Isolation::new(database.clone(), self.grace).run(stop()));
+        let isolation = Isolation {
+            database: database.clone(),
+            worker: self.worker,
+            drain: self.drain.clone(),
+            grace: self.grace,
+        };
+        tasks.spawn(isolation.run(stop()));
     }
 }
 

@@ -42,6 +42,7 @@ use std::time::Duration;
 use anyhow::Context;
 use shared::config::WorkerConfig;
 use shared::db::{Database, DbError, digest_key, tokens};
+use shared::domain::WorkerId;
 use shared::{schema, telemetry};
 use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
@@ -90,7 +91,7 @@ pub async fn run(config: WorkerConfig) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The settings or the schema refuse the start.
-pub async fn run_alone(config: WorkerConfig) -> anyhow::Result<()> {
+pub async fn run_alone(config: WorkerConfig, starter: Option<WorkerId>) -> anyhow::Result<()> {
     telemetry::start(config.common.log_format, &config.common.log_filter)?;
     let database = Database::lazy_keeping_plans(&config.common.database_url, SESSIONS_ALONE)?;
     let drain = CancellationToken::new();
@@ -102,7 +103,7 @@ pub async fn run_alone(config: WorkerConfig) -> anyhow::Result<()> {
     }
     tracing::info!("running alone the jobs that workers died with");
     let watchdogs = Watchdogs::default();
-    run_engines(Role::Alone, &config, &database, &drain, &watchdogs).await?;
+    run_engines(Role::Alone(starter), &config, &database, &drain, &watchdogs).await?;
     database.close().await;
     tracing::info!("none is left that runs alone");
     Ok(())

@@ -1,5 +1,6 @@
 //! Files: read through `object_store` under one prefix, streamed, never held whole in memory.
 
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -82,7 +83,11 @@ impl Storage {
         }
         if let Some(folder) = &self.folder {
             let real = tokio::fs::canonicalize(folder.join(path)).await;
-            let real = real.map_err(|_| StorageError::Missing)?;
+            let real = real.map_err(|error| match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => StorageError::Missing,
+                // A folder over a network may be away for a while.
+                _ => StorageError::Unavailable,
+            })?;
             if !real.starts_with(folder) {
                 return Err(StorageError::Missing);
             }

@@ -1,7 +1,6 @@
--- Links a record that a person has chosen. A document is 'accepted': its bytes are sent again, for nobody knows whether
--- it has them.
--- False where another lane is at the link, where the link stands already or is
+-- Links a record that a person has chosen. False where another lane is at the link, where the link stands already or is
 -- history, and where the record stands for another one of CaseHug's.
+-- A document becomes 'accepted': nobody knows whether the provider has its bytes, so the job sends them again.
 create or replace function link_adopt(p_link uuid, p_external_id text) returns boolean
 language plpgsql volatile set enable_seqscan = off as $$
 declare
@@ -9,6 +8,9 @@ declare
 begin
   perform 1 from links link where link.id = p_link for update;
   select * into v_link from links link where link.id = p_link;
+  -- One choice of a record at a time.
+  perform pg_advisory_xact_lock(hashtextextended(
+    concat_ws(' ', v_link.firm_id, v_link.platform, v_link.region, v_link.account_id, v_link.kind, p_external_id), 11));
   if v_link.id is null or v_link.superseded_at is not null or v_link.state not in ('claimed', 'creating')
     or link_lane_runs(v_link.holder_lane, v_link.holder_fence)
     or exists (

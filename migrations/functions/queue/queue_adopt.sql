@@ -11,6 +11,7 @@ declare
   v_lanes text[] := queue_lock_lanes_of(array[p_job]);
   v_result act_result := queue_begin_act(p_firm, p_job);
   v_suspected jsonb;
+  v_done record;
 begin
   if v_result.outcome is distinct from 'found' then
     return v_result;
@@ -26,8 +27,9 @@ begin
   elsif not link_adopt((v_suspected->>'link')::uuid, p_external_id) then
     v_result.outcome := 'wrong_state';
   else
-    perform queue_requeue(array[p_job], 0::smallint);
-    v_result.outcome := 'queued';
+    select requeued.* into v_done from queue_requeue(array[p_job], 0::smallint) requeued;
+    v_result.outcome := case when v_done.duplicate is null then 'queued' else 'joined' end;
+    v_result.duplicate := v_done.duplicate;
     v_result.due := queue_refresh_lanes(v_lanes);
   end if;
   return v_result;

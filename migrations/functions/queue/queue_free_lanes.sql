@@ -1,7 +1,8 @@
 -- Frees lanes, or goes on with their next jobs. p_heads names the head of each lane of p_ended, in the same order.
 -- A holder may go on where no pause forbids it and where it holds a slot of its connection. The slot of a transfer does
 -- not count: it is given back, for the connection's cap counts the next job again.
--- A suspect lane is not continued, and is none any more: its job has ended, or came back alive.
+-- A suspect lane is not continued. It stays suspect while its job is to go on: the job may wait before it comes to what
+-- workers die of.
 --
 -- Example. Lanes A, B and C ended with 'delete'; their outcomes ask to continue. A's head is due: A stays with its
 -- worker, under a new fence. B's head is due in 5 minutes: B becomes ready for then. C has no head: C goes idle.
@@ -42,7 +43,7 @@ begin
     update lanes lane set
       changed_at = clock_timestamp(),
       transferring = false,
-      suspect = false,
+      suspect = lane.suspect and next.gone is null,
       gone_through = coalesce(next.gone, lane.gone_through),
       worker = case when next.continues then lane.worker end,
       running_job = case when next.continues then next.job_id end,

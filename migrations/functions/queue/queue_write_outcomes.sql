@@ -25,7 +25,6 @@ begin
       attempts = job.attempts + outcome.counted::integer,
       limited = outcome.limited,
       executions = job.executions + 1,
-      lost_attempts = 0,
       started_at = coalesce(job.started_at, p_now - outcome.duration_ms * interval '1 ms'),
       run_at = case outcome.effect
         when 'later' then p_now + coalesce(outcome.delay_ms, 0) * interval '1 ms'

@@ -142,10 +142,12 @@ pub async fn list(
 ) -> Result<Vec<Pause>, sqlx::Error> {
     sqlx::query_as!(
         Pause,
-        r#"select scope, reason as kind, case when reason <> 'operator' or $1::uuid is null then note end as reason,
-             case when reason = 'operator' and $1::uuid is not null then 'operator' else author end as "author!",
+        r#"select scope, reason as kind, case when not (by.operator and $1::uuid is not null) then note end as reason,
+             case when by.operator and $1::uuid is not null then 'operator' else author end as "author!",
              nullif(until, 'infinity') as until, created_at
            from pauses
+           -- An older release wrote operators' pauses of everything as 'paused'.
+           cross join lateral (select reason = 'operator' or reason = 'paused' and firm_id is null as operator) by
            where until > app_now() and ($1::uuid is null or firm_id = $1 or firm_id is null)
              and ($2::text is null or (scope, reason) > ($2, $3))
            order by scope, reason limit $4"#,

@@ -1,9 +1,9 @@
-//! The breaker of a platform's storage of files: when it takes no bytes of several connections, only one job at a time tries it.
+//! The breaker of the storage of files of a platform's region: when it takes no bytes of several connections, only one job at a time tries it.
 
 use std::time::Duration;
 
 use super::Database;
-use crate::domain::{ConnectionId, Platform};
+use crate::domain::{ConnectionId, Platform, Region};
 
 /// Connections whose bytes it has refused in a row when it is closed.
 const LEAST: i32 = 3;
@@ -27,11 +27,15 @@ pub enum StorageTurn {
 ///
 /// # Errors
 /// The database refused.
-pub async fn ask(database: &Database, platform: Platform) -> Result<StorageTurn, sqlx::Error> {
+pub async fn ask(
+    database: &Database,
+    (platform, region): (Platform, Region),
+) -> Result<StorageTurn, sqlx::Error> {
     let mut db = database.worker().await?;
     let asked = sqlx::query!(
-        r#"select wait_ms, is_try as "is_try!" from storage_ask($1, $2)"#,
+        r#"select wait_ms, is_try as "is_try!" from storage_ask($1, $2, $3)"#,
         platform.as_str(),
+        region.as_str(),
         ms(TRY),
     )
     .fetch_one(&mut *db)
@@ -50,14 +54,15 @@ pub async fn ask(database: &Database, platform: Platform) -> Result<StorageTurn,
 /// The database refused.
 pub async fn note_failure(
     database: &Database,
-    platform: Platform,
+    (platform, region): (Platform, Region),
     connection: ConnectionId,
     turn: StorageTurn,
 ) -> Result<Option<String>, sqlx::Error> {
     let mut db = database.worker().await?;
     let changed = sqlx::query_scalar!(
-        "select storage_failed($1, $2, $3, $4, $5, $6)",
+        "select storage_failed($1, $2, $3, $4, $5, $6, $7)",
         platform.as_str(),
+        region.as_str(),
         connection.0,
         turn == StorageTurn::Try,
         LEAST,
@@ -74,11 +79,15 @@ pub async fn note_failure(
 ///
 /// # Errors
 /// The database refused.
-pub async fn note_answer(database: &Database, platform: Platform) -> Result<bool, sqlx::Error> {
+pub async fn note_answer(
+    database: &Database,
+    (platform, region): (Platform, Region),
+) -> Result<bool, sqlx::Error> {
     let mut db = database.worker().await?;
     let closed = sqlx::query_scalar!(
-        r#"select storage_answered($1) as "closed!""#,
-        platform.as_str()
+        r#"select storage_answered($1, $2) as "closed!""#,
+        platform.as_str(),
+        region.as_str()
     )
     .fetch_one(&mut *db)
     .await?;

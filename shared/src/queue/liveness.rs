@@ -7,7 +7,16 @@ use super::finish::Announce;
 use crate::db::Database;
 use crate::domain::{ConnectionId, WorkerId, job::LeasedJob};
 
-/// Announces a worker; its first lease begins. One that runs alone takes suspect lanes and nothing else.
+/// What a worker that registers takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// All lanes but suspect ones.
+    Ordinary,
+    /// Suspect lanes, one at a time. The worker on the same machine that has started its process, where one has.
+    Suspects(Option<WorkerId>),
+}
+
+/// Announces a worker; its first lease begins.
 ///
 /// # Errors
 /// The database refused.
@@ -16,16 +25,21 @@ pub async fn register(
     worker: WorkerId,
     name: &str,
     lease: Duration,
-    alone: bool,
+    takes: Takes,
 ) -> Result<(), sqlx::Error> {
     let mut db = database.worker().await?;
+    let started_by = match takes {
+        Takes::Suspects(Some(starter)) => Some(starter.0),
+        Takes::Suspects(None) | Takes::Ordinary => None,
+    };
     let lease_ms = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
     sqlx::query!(
-        "select queue_register($1, $2, $3, $4)",
+        "select queue_register($1, $2, $3, $4, $5)",
         worker.0,
         name,
         lease_ms,
-        alone
+        takes != Takes::Ordinary,
+        started_by
     )
     .execute(&mut *db)
     .await?;

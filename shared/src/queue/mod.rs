@@ -18,7 +18,8 @@ pub use lease::{
 };
 pub use listen::{Listener, Notification};
 pub use liveness::{
-    HeldLane, begin_transfer, deregister, give_back, heartbeat, list_held, register, take_over,
+    HeldLane, Takes, begin_transfer, deregister, give_back, heartbeat, list_held, register,
+    take_over,
 };
 pub use permit::{Ask, Gate, GateSettings, Granted, Lease, Permit, StopReason};
-pub use suspects::{lacks_alone, list_suspects};
+pub use suspects::{has_started, lacks_alone, list_suspects};

@@ -1,12 +1,12 @@
 //! Suspects: jobs that two workers died with. Each runs alone, in a process of its own, and only there does a loss judge it.
 
 use crate::db::Database;
-use crate::domain::ConnectionId;
+use crate::domain::{ConnectionId, WorkerId};
 
 /// Suspect lanes that one look names, at most.
 const LOOKED_AT: i32 = 100;
 
-/// Whether more suspects wait than workers run alone.
+/// Whether more suspects wait than workers that run alone have nothing to do.
 ///
 /// # Errors
 /// The database refused.
@@ -31,4 +31,20 @@ pub async fn list_suspects(database: &Database) -> Result<Vec<ConnectionId>, sql
             .await?;
     db.commit().await?;
     Ok(connections.into_iter().map(ConnectionId).collect())
+}
+
+/// Whether a process that this worker has started holds a lease.
+///
+/// # Errors
+/// The database refused.
+pub async fn has_started(database: &Database, starter: WorkerId) -> Result<bool, sqlx::Error> {
+    let mut db = database.worker().await?;
+    let alive = sqlx::query_scalar!(
+        r#"select exists (select 1 from workers where started_by = $1 and alive_until > app_now()) as "alive!""#,
+        starter.0
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    db.commit().await?;
+    Ok(alive)
 }

@@ -71,7 +71,7 @@ fn start(rules: &Rules, state: &State, worker: u8, out: &mut Steps) {
     let is_free = is_new || own.row == Row::Deleted && own.process == Process::Dead;
     let has_died = || state.workers.iter().any(|w| w.process == Process::Dead);
     let may = if worker == ALONE {
-        is_free && lacks_alone(state)
+        is_free && lacks_alone(rules, state)
     } else if rules.poison {
         is_free && worker < rules.workers
     } else {

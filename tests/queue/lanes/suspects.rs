@@ -29,6 +29,11 @@ async fn begin(jobs: u128) -> TestQueue {
 
 /// A new worker leases all that it may, and dies.
 async fn die(queue: &TestQueue, alone: bool) -> Vec<Leased> {
+    die_with(queue, alone, "select 1").await
+}
+
+/// The same; the statement runs when it has registered.
+async fn die_with(queue: &TestQueue, alone: bool, registered: &'static str) -> Vec<Leased> {
     let worker = shared::clock::new_id();
     queue.register_as(worker, alone).await;
     sqlx::query("update workers set lease_ms = $1 where id = $2")
@@ -37,6 +42,7 @@ async fn die(queue: &TestQueue, alone: bool) -> Vec<Leased> {
         .execute(&queue.admin)
         .await
         .unwrap();
+    sqlx::query(registered).execute(&queue.admin).await.unwrap();
     let leased = queue.lease(worker, 100).await;
     sqlx::query("update workers set alive_until = app_now() - interval '1 ms' where id = $1")
         .bind(worker)
@@ -159,9 +165,10 @@ async fn what_comes_behind_a_suspect_runs_beside_others() {
     assert_eq!(queue.lease(SOUND, 1).await[0].id, behind);
 }
 
+/// It may wait before it comes to what workers die of.
 #[tokio::test]
-async fn one_that_comes_back_alive_is_no_suspect_any_more() {
-    for effect in ["later", "fail"] {
+async fn one_that_waits_stays_a_suspect_and_one_that_ends_is_none() {
+    for (effect, suspects) in [("later", 1), ("fail", 0), ("delete", 0)] {
         let queue = begin(1).await;
         for _ in 0..2 {
             die(&queue, false).await;
@@ -172,9 +179,13 @@ async fn one_that_comes_back_alive_is_no_suspect_any_more() {
         queue.finish(alone, &suspect, effect, 0).await;
 
         let count = queue.count("select count(*) from lanes where suspect");
-        assert_eq!(count.await, 0, "{effect}");
-        let lost = queue.count("select count(*) from jobs where lost_attempts > 0");
-        assert_eq!(lost.await, 0, "{effect}");
+        assert_eq!(count.await, suspects, "{effect}");
+        assert!(queue.lease(SOUND, 1).await.is_empty(), "{effect}");
+        assert_eq!(
+            queue.lease(alone, 1).await.len() as i64,
+            suspects,
+            "{effect}"
+        );
     }
 }
 
@@ -244,5 +255,51 @@ async fn a_process_is_asked_for_while_more_suspects_wait_than_workers_run_alone(
         "two wait, and one worker runs alone"
     );
     queue.lease(alone, 1).await;
-    assert_eq!(queue.count(lacks).await, 0);
+    assert_eq!(
+        queue.count(lacks).await,
+        1,
+        "one waits, and the worker is busy"
+    );
+    // Where nothing may be taken, no process is started in vain: the region is paused, the connection is at its cap.
+    let others: Vec<_> = (0..2)
+        .map(|number| {
+            queue.job_of(
+                number,
+                &format!("other-{number}"),
+                Uuid::from_u128(70 + number as u128),
+            )
+        })
+        .collect();
+    queue.enqueue(&others).await;
+    assert_eq!(queue.lease(SOUND, 10).await.len(), 2);
+    for (held_up, goes_on) in [
+        (
+            "insert into pauses (scope, reason, until, author, created_at) values ('region:mycase:us', 'operator', 'infinity', 'test', now())",
+            "delete from pauses",
+        ),
+        (
+            "update platforms set cap = 1",
+            "update platforms set cap = 4",
+        ),
+    ] {
+        sqlx::query(held_up).execute(&queue.admin).await.unwrap();
+        assert_eq!(queue.count(lacks).await, 0, "{held_up}");
+        sqlx::query(goes_on).execute(&queue.admin).await.unwrap();
+        assert_eq!(queue.count(lacks).await, 1, "{goes_on}");
+    }
+}
+
+/// A process that runs alone dies with its machine: then the worker that has started it is dead too.
+#[tokio::test]
+async fn one_whose_machine_died_is_judged_only_when_it_happens_again_and_again() {
+    let queue = begin(1).await;
+    for _ in 0..2 {
+        die(&queue, false).await;
+    }
+    let machine = "update workers set started_by = gen_random_uuid() where alone";
+    for lost in 3..=6 {
+        assert_eq!(failed(&queue).await, 0, "after {} losses", lost - 1);
+        assert_eq!(die_with(&queue, true, machine).await.len(), 1);
+    }
+    assert_eq!(failed(&queue).await, 1);
 }

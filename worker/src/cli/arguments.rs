@@ -33,7 +33,11 @@ pub(super) enum Command {
     /// Take jobs until SIGTERM (the default)
     Run,
     /// Run the jobs that two workers died with, one at a time, until none waits; a worker starts this itself
-    RunAlone,
+    RunAlone {
+        /// The worker on this machine that starts it
+        #[arg(long, value_name = "ID", hide = true)]
+        started_by: Option<Uuid>,
+    },
     /// Apply migrations and end; needs DATABASE_URL alone
     Migrate,
     /// Look for broken invariants of the queue; exit 1 when there are any

@@ -17,7 +17,7 @@ use anyhow::Context;
 use clap::Parser;
 use shared::config::WorkerConfig;
 use shared::db::{Database, Transaction};
-use shared::domain::FirmId;
+use shared::domain::{FirmId, WorkerId};
 use shared::providers::Entry;
 use tokio::runtime::Runtime;
 
@@ -63,7 +63,9 @@ async fn run(arguments: Arguments, entries: &[Entry]) -> anyhow::Result<()> {
     };
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => crate::run(config(entries)?).await,
-        Command::RunAlone => crate::run_alone(config(entries)?).await,
+        Command::RunAlone { started_by } => {
+            crate::run_alone(config(entries)?, started_by.map(WorkerId)).await
+        }
         Command::Migrate => migrate().await,
         Command::Audit { repair } => {
             let context = context(database()?);

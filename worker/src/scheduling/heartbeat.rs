@@ -9,7 +9,7 @@ use std::time::Duration;
 use shared::clock::Moment;
 use shared::db::Database;
 use shared::domain::WorkerId;
-use shared::queue;
+use shared::queue::{self, Takes};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -63,11 +63,11 @@ impl Heartbeat {
         worker: WorkerId,
         name: &str,
         lease: Duration,
-        alone: bool,
+        takes: Takes,
     ) -> Self {
         let registered = loop {
             let asked = Moment::now();
-            match queue::register(&database, worker, name, lease, alone).await {
+            match queue::register(&database, worker, name, lease, takes).await {
                 Ok(()) => break asked,
                 Err(error) => {
                     tracing::warn!(error = %error, "registering failed, trying again");

@@ -20,7 +20,7 @@ pub const LOOKED_AT: LookedAt = &[
     ),
     (
         "queue/queue_free_lanes.sql",
-        "81be89b6616938a3fd80d0df928fefd55f5b0ebfc20bffcc17952cc08c0114f4",
+        "364e69f2552fe4da0fbd2981404baa5ae0d337ad755f20208f919b9edc9b9fbf",
     ),
     (
         "queue/queue_lock_held.sql",
@@ -32,7 +32,7 @@ pub const LOOKED_AT: LookedAt = &[
     ),
     (
         "queue/queue_write_outcomes.sql",
-        "6905a8204b74ca7e0d2881e1cdef459c933c7bdb8aba88d9bab399cba7fbe568",
+        "03c0dad23f70755bdd3a6a1d2adfd900e0cf8a502d3295c6f817a249460df628",
     ),
 ];
 
@@ -109,8 +109,8 @@ fn written(rules: &Rules, state: &State, worker: u8, pick: Pick) -> (State, Reac
         lane.gone = to.jobs[at].seq;
     }
     lane.lock = LaneLock::Free;
-    // Its job has ended, or came back alive.
-    lane.suspect = false;
+    // While its job is to go on, it stays so.
+    lane.suspect &= own.says == Says::Later;
     lane.worker = None;
     lane.running = None;
     to.executions[worker as usize] = Execution::default();
@@ -129,7 +129,6 @@ fn write_outcome(rules: &Rules, job: &mut Job, says: Says) -> bool {
     };
     job.state = state;
     job.log = log;
-    job.lost = 0;
     job.ran = true;
     job.code = match says {
         Says::MatterNotSynced => Code::MatterNotSynced,

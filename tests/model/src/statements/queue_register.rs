@@ -6,7 +6,7 @@ use crate::state::{Process, Row, State, Worker};
 /// The functions that this module follows.
 pub const LOOKED_AT: LookedAt = &[(
     "queue/queue_register.sql",
-    "ba656342f80f55dc8fb81075fcde16f33233798f8d6dae833f2c1c37023d3c33",
+    "40f1337af500dc67acb463200d19253a95431fffcaa9835f312a46836878bb10",
 )];
 
 /// A new worker starts; `alone`: it takes suspect lanes and nothing else.

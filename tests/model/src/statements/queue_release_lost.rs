@@ -1,6 +1,7 @@
 //! `queue_release_lost`: frees a lane whose holder is gone.
 //!
-//! A loss judges a job only where it ran alone, and only after two losses before.
+//! A loss judges a job only where it ran alone, and only after two losses before. That the worker which has started the process dies with
+//! it is left out: such a loss judges later.
 
 use super::LookedAt;
 use super::queue_refresh_lanes::refresh;
@@ -10,7 +11,7 @@ use crate::state::{Code, JobState, Log, Row, State};
 /// The functions that this module follows.
 pub const LOOKED_AT: LookedAt = &[(
     "queue/queue_release_lost.sql",
-    "c04f12d812354f51387c5f98fcd7708f45287e1404cb6f4b4cd21fb153dd4501",
+    "b4c26fdc4325c0a40403ec95c8a40c503008d1f9b949b2d56475481ba15076c5",
 )];
 
 /// The loss that ends a job, if it ran alone.

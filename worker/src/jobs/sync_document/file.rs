@@ -8,6 +8,7 @@ use shared::domain::outcome::{Failure, Instruction, RETRIED};
 use shared::domain::records::Upload;
 use shared::domain::{ExternalId, FirmId};
 use shared::providers::{CallError, NewDocument};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::context::Context;
 use crate::storage::StorageError;
@@ -22,6 +23,8 @@ pub(super) struct File {
     pub(super) document: NewDocument,
     pub(super) sha256: String,
     pub(super) turn: StorageTurn,
+    /// It is read and sent in a place for transfers.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Context<'_> {
@@ -35,6 +38,8 @@ impl Context<'_> {
             return Err(path_unusable());
         }
         let approved = read_sha256(upload.sha256.as_deref())?;
+        // Before the file is read: reading takes as long as sending.
+        let place = self.place_for_transfer()?;
         let storage = &self.execution.environment.storage;
         let path = &upload.storage_path;
         let size = storage.size(path).await.map_err(unreadable)?;
@@ -54,6 +59,7 @@ impl Context<'_> {
             document,
             sha256,
             turn,
+            _place: place,
         })
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use shared::clock;
 use shared::db::storages::{self, StorageTurn};
-use shared::domain::Platform;
 use shared::domain::outcome::Waiting;
+use shared::domain::{Platform, Region};
 use shared::providers::{CallError, ProviderError};
 
 use crate::context::Context;
@@ -16,10 +16,14 @@ use crate::context::Context;
 const SHORTEST_LOOK: Duration = Duration::from_secs(30);
 
 impl Context<'_> {
+    fn storage(&self) -> (Platform, Region) {
+        (self.account.platform, self.account.region)
+    }
+
     /// Later, while the storage takes no bytes of anybody.
     pub(super) async fn turn_at_storage(&self) -> Result<StorageTurn, CallError> {
         let database = &self.execution.environment.database;
-        match storages::ask(database, self.account.platform).await? {
+        match storages::ask(database, self.storage()).await? {
             StorageTurn::Closed(wait) => Err(later(wait.max(SHORTEST_LOOK))),
             turn => Ok(turn),
         }
@@ -32,20 +36,22 @@ impl Context<'_> {
         sent: Result<T, CallError>,
     ) -> Result<T, CallError> {
         let database = &self.execution.environment.database;
-        let platform = self.account.platform;
+        let (storage, platform) = (self.storage(), self.account.platform);
         match &sent {
             Ok(_) => {
-                if storages::note_answer(database, platform).await? {
+                if storages::note_answer(database, storage).await? {
                     report(platform, "closed");
                 }
             }
-            Err(CallError::Provider(ProviderError::Storage { .. })) => {
+            Err(CallError::Provider(ProviderError::Storage { status })) => {
                 let connection = self.execution.job.connection_id;
-                let changed = storages::note_failure(database, platform, connection, turn).await?;
+                let changed = storages::note_failure(database, storage, connection, turn).await?;
                 if let Some(change) = changed {
                     report(platform, &change);
                 }
-                if turn == StorageTurn::Try {
+                // A refusal of these bytes is an attempt of their own: it may be about them.
+                let is_refused = status.is_some_and(|status| status < 500);
+                if turn == StorageTurn::Try && !is_refused {
                     return Err(later(SHORTEST_LOOK));
                 }
             }

@@ -29,7 +29,6 @@ impl Context<'_> {
             // It is asked for addresses again at the next attempt.
             return Err(ProviderError::Unreadable.into());
         }
-        let _place = self.place_for_transfer()?;
         self.begin_transfer().await?;
         let sent = self.send_parts(slot, file).await;
         let sha256 = self.note_storage(file.turn, sent).await?;
@@ -73,7 +72,7 @@ impl Context<'_> {
     }
 
     /// Transfers have half of a worker's slots, so that slow storage leaves the other half to calls.
-    fn place_for_transfer(&self) -> Result<OwnedSemaphorePermit, CallError> {
+    pub(super) fn place_for_transfer(&self) -> Result<OwnedSemaphorePermit, CallError> {
         let places = self.execution.environment.transfers.clone();
         places.try_acquire_owned().map_err(|_| CallError::Later {
             wait: LOOK_FOR_PLACE,
